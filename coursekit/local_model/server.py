@@ -31,7 +31,7 @@ _lock = threading.Lock()
 def address_of(model: ModelFile) -> str:
     """The base address of the server that runs this model, such as "http://127.0.0.1:45123/v1".
 
-    Starts it where there is none. Raises DamagedModel, or RuntimeError if it does not start.
+    Starts the server if there is none. Raises DamagedModel, or RuntimeError if it does not start.
     """
     with _lock:
         held = _leases.get(model.path)
@@ -90,13 +90,11 @@ def _start(model: ModelFile, state: Path) -> None:
         model.name,
         str(state),
     ]
-    # Its threads must not spin between two tokens, and it has no business with anybody's key.
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("OPENAI_")
-    }
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", **kept}
+    # Its threads must not spin between two tokens, and it must not see a key.
+    environment = {"OMP_WAIT_POLICY": "PASSIVE"}
+    for name, value in os.environ.items():
+        if not name.startswith("OPENAI_"):
+            environment[name] = value
     nothing = subprocess.DEVNULL
     process = subprocess.Popen(
         command,
@@ -118,15 +116,12 @@ def _start(model: ModelFile, state: Path) -> None:
                 "Test the model with `coursekit local status`, then run the cell again."
             )
         time.sleep(LOOK)
-    process.returncode = (
-        0  # it ends after the last lease; this process does not wait for it
-    )
+    # It ends after the last lease, and this process does not wait for it.
+    process.returncode = 0
 
 
 def _alive(lease: socket.socket) -> bool:
-    """Whether the other end is there: it never sends anything, so that something to read means its
-    end.
-    """
+    """Whether the other end exists: it never sends anything, so anything to read means its end."""
     lease.setblocking(False)
     try:
         return lease.recv(1, socket.MSG_PEEK) != b""
@@ -137,7 +132,7 @@ def _alive(lease: socket.socket) -> bool:
 
 
 def _forget() -> None:
-    """In a forked process: the leases are the parent's."""
+    """Drops the leases in a forked process, where they are the parent's."""
     for lease, _ in _leases.values():
         lease.close()
     _leases.clear()

@@ -1,9 +1,9 @@
 """The process that serves the small model: ``python -m coursekit.local_model.serving PATH NAME
 STATE``.
 
-llama.cpp's own server listens on a free port of 127.0.0.1. The process ends by itself a moment
-after its last user has gone: each user's process holds a connection open, its *lease*, which the
-operating system closes however that process ends. No other sign of life is needed, and none can be
+llama.cpp's own server listens on a free port of 127.0.0.1. Each process that uses it holds a
+connection open, its *lease*, which the operating system closes however that process ends. Shortly
+after the last lease has ended, the server ends. No other sign of life is needed, so none can be
 forgotten.
 """
 
@@ -21,12 +21,11 @@ from filelock import FileLock, Timeout
 from ..foundation.files import write_atomically
 from .llama import DamagedModel, load
 
-LINGER = (
-    3.0  # seconds without a lease: the next cell may create its client again
-)
+# seconds without a lease until it ends: the next cell may create a client again
+LINGER = 3.0
 FIRST = 60.0  # seconds for the first lease
-DAMAGED = 3  # the exit code that says so
-READY = b"+"  # the first byte of a lease: this server will not end now
+DAMAGED = 3  # the exit code for a damaged model
+READY = b"+"  # the first byte of a lease: the server will not end now
 
 
 def main(path: str, name: str, state: str) -> int:
@@ -47,7 +46,7 @@ def main(path: str, name: str, state: str) -> int:
 
 
 def _hold(leases: socket.socket, state: Path) -> None:
-    """Return when there has been no lease for a while, with the state file gone."""
+    """Return when there has been no lease for a while and the state file is removed."""
     selector = selectors.DefaultSelector()
     selector.register(leases, selectors.EVENT_READ)
     held, patience = 0, FIRST
@@ -68,7 +67,7 @@ def _hold(leases: socket.socket, state: Path) -> None:
 
 
 def _gone(selector: selectors.BaseSelector, state: Path) -> bool:
-    """Take the state file away, unless somebody is just about to take a lease."""
+    """Remove the state file, unless another process is about to take a lease."""
     try:
         with FileLock(lock_of(state), timeout=0):
             if selector.select(timeout=0):
@@ -87,7 +86,7 @@ def _read(lease: socket.socket) -> bytes:
 
 
 def lock_of(state: Path) -> str:
-    """Held by who starts a server, takes a lease, or ends."""
+    """The file to lock while starting a server, taking a lease, or ending."""
     return f"{state}.lock"
 
 

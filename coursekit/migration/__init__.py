@@ -2,11 +2,14 @@
 added, and why.
 
     moved = migrate({"model": "gpt-4o", "messages": [...], "temperature": 0, "max_tokens": 100},
-    "o3") client.chat.completions.create(**moved.params)
+                    "o3")
+    client.chat.completions.create(**moved.params)
 
-The rules are those by which the offline API refuses requests: data/models.toml and
-data/request_rules.toml. The result has been held against them. It is the same request as far as
-the other model can take it, and no promise that the answer is as good, as fast or as cheap.
+The rules are those by which the offline API refuses requests, data/models.toml and
+data/request_rules.toml, and the result is checked against them. It is the same request as far as
+the other model can take it. That the answer is as good, as fast or as cheap is not promised.
+
+Taught in 07 §7 and 08 §6.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Any
 
 from .. import models
 from ..models import Model
+from ..offline.exchange import Json
 from ..offline.rules.form import rules
 from ..offline.rules.validation import refusal_of
 from .changes import Change, Draft, Migration, plain
@@ -24,34 +28,26 @@ from .messages import messages
 from .parameters import effort, formats, limits, parameters, tools
 
 __all__ = ["CannotMigrate", "Change", "Migration", "migrate"]
-# effort first: it decides what else is taken
-STEPS = (
-    effort,
-    parameters,
-    tools,
-    formats,
-    messages,
-    limits,
-)
+# The effort is first: the other steps depend on it.
+STEPS = (effort, parameters, tools, formats, messages, limits)
 
 
 class CannotMigrate(ValueError):
     """The other model cannot take this request, whatever is changed about its parameters."""
 
 
-def migrate(params: Mapping[str, Any], to_model: str) -> Migration:
+def migrate(params: Json, to_model: str) -> Migration:
     """The same request for another model.
 
-    params    keyword arguments of ``client.chat.completions.create`` (or ``.parse``), as a model
-              takes them today. They are not touched. ``model`` may be missing; it shows whether the
-              request was answered without reasoning, and then reasoning is switched off where the
-              other model can do without. Options of the SDK that are not parameters of the API
-              (timeout, extra_headers) are passed on.
-    to_model  a name of ``models.names()``, alive or not
+    params    keyword arguments of ``client.chat.completions.create`` (or ``.parse``) for the
+              present model; not modified. ``model`` is optional. If that model answers without
+              reasoning, reasoning is switched off where the other model allows it. Options of the
+              SDK that are not parameters of the API (timeout, extra_headers) are passed on.
+    to_model  one of ``models.names()``, shut down or not
 
-    Raises CannotMigrate (a ValueError) for a request that is wrong for any model, or too long for
-    this one, and for a model that is not served on Chat Completions; models.UnknownModel for a name
-    that no table has.
+    Raises CannotMigrate (a ValueError) if any model would refuse the request, if it is too long for
+    this one, or if the model is not served on Chat Completions; models.UnknownModel for any other
+    name.
     """
     target = models.get(to_model)
     if target.endpoint != "chat":
@@ -68,7 +64,7 @@ def migrate(params: Mapping[str, Any], to_model: str) -> Migration:
         for name, value in draft.params.items()
         if name in rules()["parameter"]
     }
-    # a class, for .parse(): the SDK writes its schema
+    # A class, for .parse(): the SDK makes its schema.
     if not isinstance(sent.get("response_format", {}), Mapping):
         del sent["response_format"]
     if refused := refusal_of({"model": to_model, **sent}):
@@ -80,8 +76,5 @@ def migrate(params: Mapping[str, Any], to_model: str) -> Migration:
 
 
 def _source(name: Any) -> Model | None:
-    return (
-        models.get(name)
-        if isinstance(name, str) and models.known(name)
-        else None
-    )
+    is_known = isinstance(name, str) and models.known(name)
+    return models.get(name) if is_known else None

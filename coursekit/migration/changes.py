@@ -1,6 +1,4 @@
-"""What migrate() returns: the parameters for another model, and each change that it took, with its
-reason.
-"""
+"""What migrate() returns: the parameters for another model, and each change with its reason."""
 
 from __future__ import annotations
 
@@ -8,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..models import Model
+from ..offline.exchange import JsonDict
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that had to be different: ``kind`` is "renamed", "dropped", "changed" or "added".
+    """One change of a request; ``kind`` is "renamed", "dropped", "changed" or "added".
 
     parameter  its name; a path for a part of one, "messages[0].role"
     before     its value in the request; None if it was added
@@ -27,22 +26,21 @@ class Change:
     reason: str
 
     def __str__(self) -> str:
+        before, after = _short(self.before), _short(self.after)
         what = {
-            "renamed": f"{self.parameter} -> {self.after}",
-            "dropped": f"{self.parameter}={_short(self.before)}",
-            "changed": f"{self.parameter}={_short(self.before)} -> {_short(self.after)}",
-            "added": f"{self.parameter}={_short(self.after)}",
+            "renamed": f" -> {self.after}",
+            "dropped": f"={before}",
+            "changed": f"={before} -> {after}",
+            "added": f"={after}",
         }[self.kind]
-        return f"{self.kind}: {what}: {self.reason}"
+        return f"{self.kind}: {self.parameter}{what}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """The parameters for the other model, and the changes that it took, in the order in which they
-    were made.
-    """
+    """The parameters for the other model, and the changes in the order in which they were made."""
 
-    params: dict[str, Any]
+    params: JsonDict
     changes: tuple[Change, ...]
 
     def __str__(self) -> str:
@@ -54,9 +52,9 @@ class Migration:
 
 @dataclass(slots=True)
 class Draft:
-    """The request on its way; ``source`` is None if it names no model that is known."""
+    """The request while it is changed; ``source`` is None if its model is unknown."""
 
-    params: dict[str, Any]
+    params: JsonDict
     source: Model | None
     target: Model
     changes: list[Change] = field(default_factory=list)
@@ -69,29 +67,25 @@ class Draft:
     def reasons(self) -> bool:
         return self.target.reasoning(self.params.get("reasoning_effort"))
 
+    def note(self, *change: Any) -> None:
+        """Add a Change, by its fields."""
+        self.changes.append(Change(*change))
+
     def drop(self, parameter: str, reason: str) -> None:
         if parameter in self.params:
-            self.changes.append(
-                Change(
-                    "dropped",
-                    parameter,
-                    self.params.pop(parameter),
-                    None,
-                    reason,
-                )
-            )
+            before = self.params.pop(parameter)
+            self.note("dropped", parameter, before, None, reason)
 
     def put(self, parameter: str, value: Any, reason: str) -> None:
-        kind = "added" if self.params.get(parameter) is None else "changed"
-        self.changes.append(
-            Change(kind, parameter, self.params.get(parameter), value, reason)
-        )
+        before = self.params.get(parameter)
+        kind = "added" if before is None else "changed"
+        self.note(kind, parameter, before, value, reason)
         self.params[parameter] = value
 
     def rename(self, parameter: str, to: str, reason: str) -> None:
-        value = self.params.pop(parameter)
-        self.params[to] = value
-        self.changes.append(Change("renamed", parameter, value, to, reason))
+        before = self.params.pop(parameter)
+        self.note("renamed", parameter, before, to, reason)
+        self.params[to] = before
 
 
 def plain(value: Any) -> Any:
@@ -99,11 +93,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     dump = getattr(value, "model_dump", None)
-    return (
-        dump(exclude_none=True)
-        if dump and not isinstance(value, type)
-        else value
-    )
+    if dump is None or isinstance(value, type):
+        return value
+    return dump(exclude_none=True)
 
 
 def _short(value: Any) -> str:

@@ -3,82 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
-from .changes import Change, Draft, plain
+from ..offline.exchange import Json, JsonDict, texts_of
+from .changes import Draft, plain
 
 
 def messages(draft: Draft) -> None:
-    """Roles and content that the other model has no use for, as text of the user."""
-    if not isinstance(draft.params.get("messages"), list | tuple):
+    """Roles and content that the other model does not take, as text of the user."""
+    given = draft.params.get("messages")
+    if not isinstance(given, list | tuple):
         return
-    messages = [plain(message) for message in draft.params["messages"]]
+    messages = [plain(message) for message in given]
+    target, before = draft.target, len(draft.changes)
     for i, message in enumerate(messages):
-        role = message["role"]
-        if role not in draft.target.roles:
+        role, calls = message["role"], message.get("tool_calls")
+        if role not in target.roles:
             messages[i] = _as_user(message)
-            reason = f"{draft.name} takes {', '.join(draft.target.roles)}"
-            draft.changes.append(
-                Change("changed", f"messages[{i}].role", role, "user", reason)
-            )
-        elif message.get("tool_calls") and "tool" not in draft.target.roles:
-            messages[i] = {
-                "role": role,
-                "content": (
-                    _text(message) + " " + json.dumps(message["tool_calls"])
-                ).strip(),
-            }
-            draft.changes.append(
-                Change(
-                    "changed",
-                    f"messages[{i}].tool_calls",
-                    message["tool_calls"],
-                    "text",
-                    "as its results are",
-                )
-            )
-        if not draft.target.audio_input and (
-            heard := _without_audio(messages[i])
-        ):
-            messages[i] = heard
-            draft.changes.append(
-                Change(
-                    "dropped",
-                    f"messages[{i}].content",
-                    "audio",
-                    None,
-                    f"{draft.name} is deaf",
-                )
-            )
-    if messages != [plain(message) for message in draft.params["messages"]]:
+            reason = f"{draft.name} takes {', '.join(target.roles)}"
+            draft.note("changed", f"messages[{i}].role", role, "user", reason)
+        elif calls and "tool" not in target.roles:
+            texts = [*texts_of(message.get("content")), json.dumps(calls)]
+            messages[i] = {"role": role, "content": " ".join(texts).strip()}
+            where = f"messages[{i}].tool_calls"
+            draft.note("changed", where, calls, "text", "as its results are")
+        content = messages[i].get("content")
+        if target.audio_input or not isinstance(content, list):
+            continue
+        left = [part for part in content if part.get("type") != "input_audio"]
+        if left != content:
+            left_out = left or "(audio left out)"
+            messages[i] = {**messages[i], "content": left_out}
+            where, reason = f"messages[{i}].content", f"{draft.name} is deaf"
+            draft.note("dropped", where, "audio", None, reason)
+    if len(draft.changes) > before:
         draft.params["messages"] = messages
 
 
-def _as_user(message: Mapping[str, Any]) -> dict[str, Any]:
-    named = (
-        {"name": message["name"]}
-        if message.get("name") and message["role"] not in ("function", "tool")
-        else {}
-    )
-    return {"role": "user", "content": message.get("content") or "", **named}
-
-
-def _text(message: Mapping[str, Any]) -> str:
-    content = message.get("content") or ""
-    return (
-        content
-        if isinstance(content, str)
-        else " ".join(part.get("text", "") for part in content)
-    )
-
-
-def _without_audio(message: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The message without its audio parts; None if it has none."""
-    content = message.get("content")
-    if not isinstance(content, list) or all(
-        part.get("type") != "input_audio" for part in content
-    ):
-        return None
-    left = [part for part in content if part.get("type") != "input_audio"]
-    return {**message, "content": left or "(audio left out)"}
+def _as_user(message: Json) -> JsonDict:
+    moved = {"role": "user", "content": message.get("content") or ""}
+    if message.get("name") and message["role"] not in ("function", "tool"):
+        moved["name"] = message["name"]
+    return moved

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from ..models import Model
 from ..offline.rules.form import rules
@@ -28,58 +27,41 @@ CAPS = ("max_completion_tokens", "max_tokens")
 
 def effort(draft: Draft) -> None:
     """reasoning_effort: unchanged, or the nearest that the other model has."""
-    if (
-        draft.params.get("reasoning_effort", ...) is None
-    ):  # null: not every model takes it
-        del draft.params["reasoning_effort"]
-    asked, target = draft.params.get("reasoning_effort"), draft.target
+    given, target = draft.params.get("reasoning_effort"), draft.target
+    if given is None:  # null: not every model takes it
+        draft.params.pop("reasoning_effort", None)
     if target.takes("reasoning_effort") != "yes":
-        if asked is not None:
-            draft.drop("reasoning_effort", f"{draft.name} does not take it")
+        draft.drop("reasoning_effort", f"{draft.name} does not take it")
         return
-    if not target.efforts:
+    wanted, reason = _wanted_effort(draft, given)
+    if not target.efforts or wanted is None:
         return
-    wanted, reason = _wanted_effort(draft, asked)
-    if wanted is None:
+    value = _nearest(wanted, target.efforts)
+    if value == (target.default_effort if given is None else given):
         return
-    value = (
-        wanted if wanted in target.efforts else _nearest(wanted, target.efforts)
-    )
-    if value == asked or (asked is None and value == target.default_effort):
-        return
-    if asked is None and wanted == "none" and value != "none":
-        return  # it cannot do without: then its default
+    if given is None and wanted == "none" and value != "none":
+        return  # it cannot do without reasoning, so its default remains
     if value != wanted:
         reason = f"{draft.name} takes {', '.join(target.efforts)}"
     draft.put("reasoning_effort", value, reason)
 
 
-def _wanted_effort(draft: Draft, asked: str | None) -> tuple[str | None, str]:
-    """The effort that keeps the request what it was (None: nothing to say), and why."""
+def _wanted_effort(draft: Draft, given: str | None) -> tuple[str | None, str]:
+    """The effort that leaves the request what it was (None: the default), and the reason."""
     source, target = draft.source, draft.target
-    if (
-        _has_functions(draft.params)
-        and not target.tools_while_reasoning
-        and "none" in target.efforts
-    ):
-        return (
-            "none",
-            f"on Chat Completions {draft.name} calls functions only without reasoning",
+    if _needs_no_reasoning(draft) and "none" in target.efforts:
+        return "none", (
+            f"on Chat Completions {draft.name} calls functions only without reasoning"
         )
-    if asked is not None or source is None:
-        return asked, ""
+    if given is not None or source is None:
+        return given, ""
     if not source.reasoning():
-        return (
-            "none",
-            (
-                f"{source.name} answers without reasoning; {draft.name} would reason, at the "
-                "cost of "
-                "the cap"
-            ),
+        return "none", (
+            f"{source.name} answers without reasoning; {draft.name} would reason, at the cost of "
+            "the cap"
         )
-    return (
-        source.default_effort,
-        f"the default of {source.name}; that of {draft.name} is {target.default_effort}",
+    return source.default_effort, (
+        f"the default of {source.name}; that of {draft.name} is {target.default_effort}"
     )
 
 
@@ -88,11 +70,9 @@ def parameters(draft: Draft) -> None:
     effort = draft.params.get("reasoning_effort")
     for name, value in list(draft.params.items()):
         rule = rules()["parameter"].get(name)
-        if (
-            rule is None
-            or name == "reasoning_effort"
-            or (value is None and name != "max_tokens")
-        ):
+        if rule is None or name == "reasoning_effort":
+            continue
+        if value is None and name != "max_tokens":
             continue
         how = draft.target.takes(name, effort)
         if how == "yes" or (how == "default" and value == rule.get("default")):
@@ -104,41 +84,26 @@ def parameters(draft: Draft) -> None:
                 name, instead, f"the name that {draft.name} knows{counts}"
             )
         elif how == "default":
-            while_reasoning = (
-                " while it reasons"
-                if name in draft.target.refused_while_reasoning
-                else ""
-            )
-            draft.drop(
-                name,
-                (
-                    f"{draft.name} takes only the default, "
-                    f"{json.dumps(rule['default'])},{while_reasoning}"
-                ),
-            )
+            default = json.dumps(rule["default"])
+            reason = f"{draft.name} takes only the default, {default},"
+            if name in draft.target.refused_while_reasoning:
+                reason += " while it reasons"
+            draft.drop(name, reason)
         else:
             draft.drop(name, f"{draft.name} does not take it")
     if not draft.params.get("logprobs"):
         draft.drop("top_logprobs", "there are none without logprobs")
-    if (
-        draft.params.get("logit_bias")
-        and draft.source
-        and _encoding(draft.source) != _encoding(draft.target)
-    ):
+    source = draft.source
+    biased = draft.params.get("logit_bias")
+    if biased and source and _encoding(source) != _encoding(draft.target):
         draft.drop("logit_bias", f"the token ids of {draft.name} are others")
 
 
 def tools(draft: Draft) -> None:
     """Function tools beside reasoning; and what goes with tools that are dropped."""
-    if (
-        _has_functions(draft.params)
-        and draft.reasons
-        and not draft.target.tools_while_reasoning
-    ):
-        draft.drop(
-            "tools",
-            f"on Chat Completions {draft.name}, which always reasons, calls no functions",
-        )
+    if _needs_no_reasoning(draft) and draft.reasons:
+        reason = "which always reasons, calls no functions"
+        draft.drop("tools", f"on Chat Completions {draft.name}, {reason}")
     if not draft.params.get("tools"):
         for name in TOOLS[1:]:
             draft.drop(name, "there are no tools left")
@@ -151,69 +116,49 @@ def formats(draft: Draft) -> None:
     wanted = draft.params.get("response_format")
     kind = wanted.get("type") if isinstance(wanted, Mapping) else "json_schema"
     if wanted is not None and kind not in draft.target.formats:
-        draft.drop(
-            "response_format",
-            f"{draft.name} has no {kind}: describe the form in the prompt, and check it",
-        )
-    verbosity, known = draft.params.get("verbosity"), draft.target.verbosities
-    if verbosity is not None and known and verbosity not in known:
-        draft.drop("verbosity", f"{draft.name} takes {', '.join(known)}")
+        instead = "describe the form in the prompt, and check it"
+        draft.drop("response_format", f"{draft.name} has no {kind}: {instead}")
+    values = draft.target.verbosities
+    if values and draft.params.get("verbosity") not in (None, *values):
+        draft.drop("verbosity", f"{draft.name} takes {', '.join(values)}")
 
 
 def limits(draft: Draft) -> None:
     """Numbers that are greater than the other model allows."""
     target = draft.target
-    for name, limit in (
-        ("n", target.choices),
-        ("top_logprobs", target.top_logprobs),
-    ):
+    most = {"n": target.choices, "top_logprobs": target.top_logprobs}
+    for name, limit in most.items():
         if (draft.params.get(name) or 0) > limit:
             draft.put(name, limit, f"the most that {draft.name} gives")
     for name in CAPS:
         cap = draft.params.get(name)
-        if (
-            cap is not None
-            and target.output is not None
-            and cap > target.output
-        ):
-            draft.put(name, target.output, f"the longest reply of {draft.name}")
-        cap = draft.params.get(name)
-        if (
-            cap is not None
-            and target.context is not None
-            and target.input is None
-        ):
-            sent = {name: plain(value) for name, value in draft.params.items()}
-            free = target.context - function_tokens(sent, target.name)
-            room = free - prompt_tokens(
-                sent["messages"], target.name, free - cap
-            )
-            if 0 < room < cap:
-                draft.put(
-                    name,
-                    room,
-                    f"{draft.name} holds {target.context:,} tokens, prompt and reply together",
-                )
+        if cap is None:
+            continue
+        if target.output is not None and cap > target.output:
+            cap = target.output
+            draft.put(name, cap, f"the longest reply of {draft.name}")
+        if target.context is None or target.input is not None:
+            continue
+        sent = {key: plain(value) for key, value in draft.params.items()}
+        free = target.context - function_tokens(sent, target.name)
+        room = free - prompt_tokens(sent["messages"], target.name, free - cap)
+        if 0 < room < cap:
+            holds = f"{target.context:,} tokens, prompt and reply together"
+            draft.put(name, room, f"{draft.name} holds {holds}")
 
 
 def _nearest(effort: str, efforts: tuple[str, ...]) -> str:
     """The nearest of a model's efforts; of two as near, the one that thinks more."""
-    place = (
-        EFFORTS.index(effort) if effort in EFFORTS else EFFORTS.index("medium")
-    )
-    return min(
-        efforts,
-        key=lambda each: (
-            abs(EFFORTS.index(each) - place),
-            -EFFORTS.index(each),
-        ),
-    )
+    place = EFFORTS.index(effort if effort in EFFORTS else "medium")
+    most_first = sorted(efforts, key=EFFORTS.index, reverse=True)
+    return min(most_first, key=lambda each: abs(EFFORTS.index(each) - place))
 
 
-def _has_functions(params: Mapping[str, Any]) -> bool:
-    return any(
-        tool.get("type") == "function" for tool in params.get("tools") or ()
-    )
+def _needs_no_reasoning(draft: Draft) -> bool:
+    """Whether the other model can call the request's functions only without reasoning."""
+    tools = draft.params.get("tools") or ()
+    functions = any(tool.get("type") == "function" for tool in tools)
+    return functions and not draft.target.tools_while_reasoning
 
 
 def _encoding(model: Model) -> str | None:

@@ -1,4 +1,4 @@
-"""What answers a client in this process, by its mode: the layer, its clock, and the recorder."""
+"""What answers a client of this process in each mode: the layer, its clock and the recorder."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def answering(
 ) -> Answering | None:
     """What answers instead of the real API; None: the real one does.
 
-    replay   the recordings, then the fallback where there is one
-    record   the author's replies file that COURSEKIT_REPLIES names; or the fallback, where an
-             argument or the author's setting COURSEKIT_RECORD_LOCAL asks for it (the settings of
-             replay do not): each of its answers is recorded
+    replay   the recordings, then the fallback if there is one
+    record   the author's replies file in COURSEKIT_REPLIES; or the fallback, if an argument or the
+             author's setting COURSEKIT_RECORD_LOCAL asks for it (the settings of replay do not),
+             and each of its answers is recorded
 
     Raises LocalModelMissing, or ValueError for a wrong speed or fallback.
     """
@@ -55,21 +55,26 @@ def answering(
     if mode != Mode.RECORD:
         return None
     if replies := env.get("COURSEKIT_REPLIES"):
-        # An author's mode: its imports cost no other program time.
+        # Imported here because only authors need it.
         from .recorded.written import Written
 
         return Answering(
             Written(Path(replies), recordings), clock_for("instant")
         )
-    local = local_model or (True if env.get(RECORD_LOCAL) == "1" else None)
-    if not fallback and not local:
+    if env.get(RECORD_LOCAL) == "1":
+        local_model = local_model or True
+    if not fallback and not local_model:
         return None
-    layer = _fallback(fallback or None, local, env, recordings)
+    layer = _fallback(fallback or None, local_model or None, env, recordings)
     if layer is None:
         return None
-    from .recorder import Unrecorded
+    from .recorder import Unrecorded, recorder_for
 
-    recorder = _recorder(layer, recordings, env)
+    day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    url = getattr(layer.server, "url", "http://127.0.0.1")
+    kind = "local" if is_this_machine(url) else "server"
+    provenance = Provenance(kind, day, layer.server.by)
+    recorder = recorder_for(recordings, env, provenance, on=day)
     recording = Validation(Unrecorded(layer, recorder))
     return Answering(recording, clock_for("instant"), recorder)
 
@@ -84,19 +89,18 @@ def _replay(
     if speed is None:
         speed = env.get("COURSEKIT_SPEED") or 1.0
     clock = clock_for(speed)
+    last = today = None
     arguments = fallback is not None or local_model is not None
-    last = None
     if arguments or any(env.get(name) for name in FALLBACK_SETTINGS):
         last = _fallback(fallback, local_model, env, recordings)
-    # Without a day that somebody set, no recorded model is shut down. In live mode the day is that
-    # of the models that answer live; what is replayed beside them stays as it was recorded.
+    # Recorded models are shut down only by a day that was set. In live mode that day is for the
+    # models that answer live, and replay remains as it was recorded.
     live = env.get("COURSEKIT_MODE") == Mode.LIVE
-    today = today_of(env) if env.get("COURSEKIT_TODAY") and not live else None
-    used = env.get(USED_LOG)
-    used_file = Path(used) if used else None
-    return Answering(
-        replaying(recordings, used=used_file, last=last, today=today), clock
-    )
+    if env.get("COURSEKIT_TODAY") and not live:
+        today = today_of(env)
+    used = Path(env[USED_LOG]) if env.get(USED_LOG) else None
+    layers = replaying(recordings, used=used, last=last, today=today)
+    return Answering(layers, clock)
 
 
 def _fallback(
@@ -110,22 +114,8 @@ def _fallback(
         "a page can neither start a program nor connect to another site's server",
         "send only requests that were recorded",
     )
-    from .fallback import Fallback, fallback_of  # only where one is needed
+    # Imported here because few clients have a fallback.
+    from .fallback import Fallback, fallback_of
 
     server = fallback_of(fallback, local_model, env)
     return None if server is None else Fallback(Missing(recordings), server)
-
-
-def _recorder(
-    layer: Any, recordings: Recordings, env: Mapping[str, str]
-) -> Any:
-    from .recorder import recorder_for
-
-    day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    elsewhere = not is_this_machine(
-        getattr(layer.server, "url", "http://127.0.0.1")
-    )
-    provenance = Provenance(
-        "server" if elsewhere else "local", day, layer.server.by
-    )
-    return recorder_for(recordings, env, provenance, on=day)

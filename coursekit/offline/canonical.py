@@ -1,10 +1,10 @@
-"""The canonical form of a request: bodies that mean the same to the API share one, and so their
-recordings.
+"""The canonical form of a request: bodies that mean the same to the API share one, and therefore
+share their recordings.
 
 Fields that change nothing are left out (a parameter at its default, an identifier of the caller),
-and what can be written in two ways is written in one. The rules, each with its source, are
-data/equal_requests.toml. A body that the API refuses is its own canonical form, so that it never
-finds the recording of one that the API accepts.
+and what can be written in two ways is written in one. The rules, with their sources, are in
+data/equal_requests.toml. A body that the API refuses is its own canonical form, so it never finds
+the recording of one that the API accepts.
 """
 
 from __future__ import annotations
@@ -16,37 +16,38 @@ from typing import Any
 
 from .. import models
 from ..course import DATA
+from .exchange import Json, JsonDict
 from .rules.validation import refusal_of
 
 # The ways to ask for a stream: first those that report the usage.
-STREAMS: list[dict[str, Any]] = [
+STREAMS: list[JsonDict] = [
     {"stream_options": {"include_usage": True}},
     {},
     {"stream_options": {"include_usage": True, "include_obfuscation": False}},
     {"stream_options": {"include_obfuscation": False}},
 ]
 STREAMING = ("stream", "stream_options")
-
-Rule = Mapping[str, Any]
-Rules = Mapping[str, Mapping[str, Rule]]  # by kind of object, then by field
+# By kind of object: the kinds of those inside it, by field.
+INSIDE = {
+    "parameter": {
+        "messages": "message",
+        "tools": "tool",
+        "response_format": "format",
+        "stream_options": "stream_options",
+    },
+    "message": {"content": "part"},
+    "part": {"image_url": "image_url"},
+    "tool": {"function": "function"},
+    "format": {"json_schema": "json_schema"},
+}
 
 
 @cache
-def equal_requests(any_server: bool = False) -> Rules:
-    """data/equal_requests.toml; with ``any_server`` only the rules that every server follows."""
-    rules = tomllib.loads(
+def equal_requests() -> Mapping[str, Mapping[str, Json]]:
+    """data/equal_requests.toml: by kind of object, then by field."""
+    return tomllib.loads(
         (DATA / "equal_requests.toml").read_text(encoding="utf-8")
     )
-    if not any_server:
-        return rules
-    return {
-        kind: {
-            name: rule
-            for name, rule in fields.items()
-            if rule.get("any_server")
-        }
-        for kind, fields in rules.items()
-    }
 
 
 def canonical(body: Any) -> Any:
@@ -57,17 +58,14 @@ def canonical(body: Any) -> Any:
     """
     if not isinstance(body, dict):
         return body
-    name = body.get("model")
-    model = (
-        models.get(name)
-        if isinstance(name, str) and models.known(name)
-        else None
-    )
-    simple = _Simplifier(model).body(body)
+    name, model = body.get("model"), None
+    if isinstance(name, str) and models.known(name):
+        model = models.get(name)
+    simple = _Simplifier(model).fields("parameter", body)
     return simple if simple == body or accepted(body) else body
 
 
-def accepted(body: Mapping[str, Any]) -> bool:
+def accepted(body: Json) -> bool:
     """Whether the API accepts this body. An unknown model counts as the course's chat model."""
     name = body.get("model")
     if isinstance(name, str) and name and not models.known(name):
@@ -75,7 +73,7 @@ def accepted(body: Mapping[str, Any]) -> bool:
     return refusal_of(body) is None
 
 
-def other_forms(body: Any) -> Iterator[dict[str, Any]]:
+def other_forms(body: Any) -> Iterator[JsonDict]:
     """The canonical bodies that ask for the same answer in another form: whole, or as a stream.
 
     A body that the API refuses has none.
@@ -93,61 +91,33 @@ class _Simplifier:
 
     def __init__(self, model: models.Model | None) -> None:
         self.model = model
-        self.rules = equal_requests(any_server=model is None)
 
-    def body(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        changed = dict(body)
-        if isinstance(body.get("messages"), list):
-            changed["messages"] = [
-                self._message(one) for one in body["messages"]
+    def each(self, kind: str, value: Any) -> Any:
+        """An object of this kind, or a list of them, simplified; any other value unchanged."""
+        if isinstance(value, list):
+            return [
+                self.fields(kind, one) if isinstance(one, dict) else one
+                for one in value
             ]
-        if isinstance(body.get("tools"), list):
-            changed["tools"] = [
-                self._within(one, "function") for one in body["tools"]
-            ]
-        changed = self._within(changed, "response_format", "json_schema")
-        changed = self._within(changed, "stream_options")
-        return self._fields("parameter", changed)
+        return self.fields(kind, value) if isinstance(value, dict) else value
 
-    def _message(self, message: Any) -> Any:
-        if not isinstance(message, dict):
-            return message
-        if isinstance(content := message.get("content"), list):
-            message = {
-                **message,
-                "content": [self._part(part) for part in content],
-            }
-        return self._fields("message", message)
-
-    def _part(self, part: Any) -> Any:
-        if not isinstance(part, dict):
-            return part
-        return self._fields("part", self._within(part, "image_url"))
-
-    def _within(self, value: Any, name: str, *deeper: str) -> Any:
-        """An object with its field ``name`` simplified, or a field ``deeper`` in that one."""
-        if not isinstance(value, dict) or not isinstance(value.get(name), dict):
-            return value
-        if deeper:
-            return {**value, name: self._within(value[name], *deeper)}
-        return {**value, name: self._fields(name, value[name])}
-
-    def _fields(self, kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def fields(self, kind: str, fields: Json) -> JsonDict:
         """An object without the fields that change nothing, each other field in its one form."""
-        rules = self.rules.get(kind, {})
-        simple: dict[str, Any] = {}
-        for name, value in fields.items():
-            if value is None:
+        rules, inside = equal_requests().get(kind, {}), INSIDE.get(kind, {})
+        simple: JsonDict = {}
+        for name, given in fields.items():
+            if given is None:
                 continue
-            rule = rules.get(name)
-            if rule is None:
-                simple[name] = value
-            elif not self._is_default(rule, value):
+            value = self.each(inside[name], given) if name in inside else given
+            rule = rules.get(name, {})
+            if self.model is None and not rule.get("any_server"):
+                rule = {}
+            if not self._is_default(rule, value):
                 form = _single(value) if rule.get("single") else value
                 simple[rule.get("same_as", name)] = form
         return simple
 
-    def _is_default(self, rule: Rule, value: Any) -> bool:
+    def _is_default(self, rule: Json, value: Any) -> bool:
         """Whether a field of this value changes nothing."""
         if rule.get("ignored"):
             return True

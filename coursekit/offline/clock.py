@@ -1,7 +1,7 @@
 """Time as a parameter: real, faster, or virtual.
 
-The offline API counts in seconds of the API's own time. ``speed`` says how these pass: at 10, a
-recorded second takes a tenth of a real one; at "instant" time is virtual: waiting moves the clock
+The offline API counts in seconds of the API's own time. ``speed`` says how fast they pass: at 10, a
+recorded second takes a tenth of a real one; at "instant", time is virtual: waiting moves the clock
 and takes no time. So the results are the same at every speed.
 """
 
@@ -17,10 +17,10 @@ from ..wired import Clock
 
 __all__ = ["Clock", "ScaledClock", "VirtualClock", "clock_for"]
 
-# A woken task may need several turns of the event loop until it waits again; only then is it the
-# next sleeper's turn. (asyncio has no public way to ask whether anything else is ready to run.)
+# A woken task may need several turns of the event loop until it waits again, and only then may the
+# next one wake. (asyncio has no public way to ask whether anything else is ready to run.)
 TURNS = 20
-# real seconds, once in an event loop: the SDK's first call asks a thread what platform it runs on
+# real seconds, once per event loop: the SDK's first call asks a thread for its platform
 GRACE = 0.005
 
 
@@ -47,9 +47,7 @@ class ScaledClock:
 
 
 class VirtualClock:
-    """Virtual time: waiting moves the clock. Concurrent tasks wake in the order of their due
-    times.
-    """
+    """Virtual time: waiting moves the clock. Concurrent tasks wake in order of their due times."""
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start

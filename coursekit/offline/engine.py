@@ -1,4 +1,4 @@
-"""The offline API put together: its layers, in the order in which a request meets them."""
+"""The offline API as a whole: its layers, in the order in which a request meets them."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def replaying(
 ) -> Layer:
     """The layers of replay mode: recordings, then the refusal of wrong requests, then ``last``.
 
-    used   a file that gets a line with each served recording's path, or None
+    used   a file that gets a line with the path of each recording that is served, or None
     last   answers requests that are neither recorded nor wrong; None: raises RecordingNotFound
-    today  refuses models that were shut down by this day; None: no model is
+    today  models that were shut down by this day are refused; None: none is
     """
     validation = Validation(step(last or Missing(recordings)), today=today)
     models = ModelList(step(validation))
@@ -47,13 +47,13 @@ class OfflineApi:
 
     answers     the layer that answers, such as ``replaying(...)``
     clock       the time of limits, faults and batches
-    faults      a Fault, or several in their order
+    faults      a Fault, or several in order
     rate_limit  an Account, its arguments in a dict, or None for no limits
-    seed        of faults by chance, and of the request ids
+    seed        of random faults and request ids
     stages      how long a batch takes (``batches.job``)
 
-    Its faults, account and clock are attributes: ``faults.add(...)`` adds a fault later, and
-    clients that share an account share its clock.
+    Faults, account and clock are attributes: ``faults.add(...)`` adds a fault later, and clients
+    that share an account share its clock.
 
     Raises ValueError for impossible faults and limits.
     """
@@ -68,10 +68,11 @@ class OfflineApi:
         seed: int = 0,
         stages: Stages | None = None,
     ) -> None:
-        self.account = account_of(rate_limit)
-        self.clock = (
-            clock if self.account is None else self.account.clock(clock)
-        )
+        self.account, self.clock = account_of(rate_limit), clock
+        organization = ORGANIZATION
+        if self.account is not None:
+            self.clock = self.account.clock(clock)
+            organization = self.account.organization
         rng = random.Random(seed + 2)
         limited = step(RateLimits(answers, self.account, self.clock))
         batches = step(
@@ -80,9 +81,6 @@ class OfflineApi:
         strikes = random.Random(seed)
         self.faults = Faults(
             batches, fault_list(faults), strikes, self.clock.now
-        )
-        organization = (
-            self.account.organization if self.account else ORGANIZATION
         )
         headers = StandardHeaders(
             step(self.faults), random.Random(seed + 1), organization

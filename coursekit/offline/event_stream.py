@@ -1,8 +1,9 @@
 """Server-sent events: the one parser for every place that reads a stream.
 
-A line ends with CR LF, CR or LF; a blank line ends an event; of a field ``name: value`` one blank
-after the colon is not part of the value; a line that begins with a colon is a comment; several
-``data`` lines are the lines of one text; an event without its blank line is never dispatched.
+A line ends with CR LF, CR or LF, and a blank line ends an event. In a field ``name: value``, one
+space after the colon is not part of the value. A line that begins with a colon is a comment.
+Several ``data`` lines are the lines of one text. An event without its blank line is never
+dispatched.
 Source: the HTML standard,
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.
 """
@@ -10,31 +11,26 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-inte
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .exchange import ApiAnswer
+    from .exchange import ApiAnswer, JsonDict
 
 BOM = b"\xef\xbb\xbf"
 BLANK = b"\n\n"
 
 
 class Blocks:
-    """Cuts the bytes of a stream into blocks, each up to its blank line, however the bytes
-    arrive.
-    """
+    """Cuts a stream into blocks, each up to its blank line, in whatever pieces it arrives."""
 
     def __init__(self) -> None:
         self._open = b""
         self._began = self._after_cr = False
 
     def add(self, data: bytes) -> list[bytes]:
-        """The blocks that end with these bytes, in order. Their lines end with LF, whatever the
-        server wrote.
-        """
+        """The blocks that end with these bytes, in order, with LF at the end of each line."""
         if self._after_cr:
-            # of a CR LF that arrived in two pieces
+            # a CR LF that arrived in two pieces
             data = data.removeprefix(b"\n")
         self._after_cr = data.endswith(b"\r") or (self._after_cr and not data)
         *blocks, self._open = (self._open + _with_lf(data)).split(BLANK)
@@ -42,35 +38,27 @@ class Blocks:
 
     @property
     def rest(self) -> bytes:
-        """What has no blank line yet; at the end of a stream: an event that is never dispatched."""
+        """What has no blank line yet; at the end of a stream, an event that is never dispatched."""
         return self._open.lstrip(b"\n")
 
     def _bare(self, block: bytes) -> bytes:
-        """The block without blank lines before it; the first one of a stream without its byte-order
-        mark.
-        """
+        """The block without blank lines before it; the first one without a byte-order mark."""
         bare = block.lstrip(b"\n")
-        bare, self._began = (
-            bare if self._began else bare.removeprefix(BOM),
-            True,
-        )
+        if not self._began:
+            self._began, bare = True, bare.removeprefix(BOM)
         return bare
 
 
 def data_of(block: bytes) -> bytes | None:
-    """The data of the event in a block; None: it has none, as a comment, or was never ended."""
-    if (
-        block.startswith(b"data: ")
-        and block.endswith(BLANK)
-        and block.find(b"\n") == len(block) - 2
-    ):
-        # nearly all are of this form
-        return block[6:-2] if b"\r" not in block else _joined(block, b"data")
+    """The data of the event in a block; None if it has none, such as a comment, or is not ended."""
+    is_one_line = block.find(b"\n") == len(block) - 2 and b"\r" not in block
+    if is_one_line and block.startswith(b"data: ") and block.endswith(BLANK):
+        return block[6:-2]  # nearly all blocks have this form
     return _joined(block, b"data")
 
 
 def is_done(block: bytes) -> bool:
-    """Whether a block is the API's last, after which the SDK reads no further."""
+    """Whether a block is [DONE], the API's last, after which the SDK stops reading."""
     return (data_of(block) or b"").startswith(b"[DONE]")
 
 
@@ -78,45 +66,35 @@ def is_error(block: bytes) -> bool:
     """Whether a block reports an error: ``data: {"error": …}``, or an event of that name."""
     if b"error" not in block:
         return False
-    return (
-        bool((json_of(block) or {}).get("error"))
-        or _joined(block, b"event") == b"error"
-    )
+    named = _joined(block, b"event") == b"error"
+    return named or bool((json_of(block) or {}).get("error"))
 
 
-def json_of(block: bytes) -> dict[str, Any] | None:
-    """The JSON object that is a block's data; None for any other data, such as [DONE], or none."""
+def json_of(block: bytes) -> JsonDict | None:
+    """The JSON object in a block's data; None for other data, such as [DONE], or no data."""
     data = data_of(block)
-    if data is None:
-        return None
+    return None if data is None else _object(data)
+
+
+def _object(data: bytes) -> JsonDict | None:
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
 
-def objects(blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a stream; any other data is skipped."""
-    return (value for value in map(json_of, blocks) if value is not None)
-
-
-def objects_of(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
-    """The JSON objects of an answer: its body, or each event of its stream; any other data is
-    skipped."""
-    if answer.events is not None:
-        yield from objects(event.data for event in answer.events)
-        return
-    try:
-        value = json.loads(answer.body.decode())
-    except (ValueError, RecursionError):
-        return
-    if isinstance(value, dict):
-        yield value
+def objects_of(answer: ApiAnswer) -> list[JsonDict]:
+    """The JSON objects of an answer: its body, or the data of each event. Other data is skipped."""
+    if answer.events is None:
+        parts = [_object(answer.body)]
+    else:
+        parts = [json_of(event.data) for event in answer.events]
+    return [part for part in parts if part is not None]
 
 
 def _joined(block: bytes, field: bytes) -> bytes | None:
-    """The values of a field, a line each; None if a block has none or is not ended."""
+    """The values of a field, one per line; None if the block has none or is not ended."""
     text = _with_lf(block)
     if not text.endswith(BLANK):
         return None
@@ -128,8 +106,4 @@ def _joined(block: bytes, field: bytes) -> bytes | None:
 
 
 def _with_lf(data: bytes) -> bytes:
-    return (
-        data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if b"\r" in data
-        else data
-    )
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

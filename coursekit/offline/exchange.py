@@ -1,8 +1,8 @@
 """A request and its answer, as plain data that all layers of the offline API share.
 
 A layer is any object with ``answer(request) -> ApiAnswer``. It never waits: the answer *says* how
-long it takes, and the door (``transport`` in process, ``server`` on a socket) waits, by its clock.
-Times are seconds of the API's time.
+long it takes, and the entrance (``transport`` in process, ``server`` on a socket) waits on its
+clock. Times are seconds of the API's time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple, Never, Protocol
+
+# A JSON object that is only read, one that is being built, and headers by name.
+Json = Mapping[str, Any]
+JsonDict = dict[str, Any]
+Headers = Mapping[str, str]
 
 CHAT_COMPLETIONS: Final = "/v1/chat/completions"
 NEVER = float("inf")
@@ -27,11 +32,11 @@ class ApiRequest:
     method: str
     path: str
     raw: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
 
     @cached_property
     def json(self) -> Any:
-        """The body's JSON, with numbers in their own notation; None if it is null or not JSON."""
+        """The body's JSON, with numbers as they are written; None if it is null or not JSON."""
         return _decoded(_AS_WRITTEN, self.raw)
 
     @cached_property
@@ -49,7 +54,7 @@ class ApiRequest:
     def wants_stream(self) -> bool:
         return isinstance(self.body, dict) and self.body.get("stream") is True
 
-    def with_headers(self, headers: Mapping[str, str]) -> ApiRequest:
+    def with_headers(self, headers: Headers) -> ApiRequest:
         """The same request with other headers, without parsing its body again."""
         other = object.__new__(ApiRequest)
         other.__dict__.update(self.__dict__, headers=headers)
@@ -68,22 +73,22 @@ class Event:
 class ApiAnswer:
     """What the API answers.
 
-    status   the HTTP status; 0: no answer at all, the connection fails
-    headers  header names in lower case
+    status   the HTTP status; 0: the connection fails, without an answer
+    headers  names in lower case
     body     the bytes of a whole answer (``events`` is None)
     events   the blocks of a stream, in order of time
     after    seconds from the request to the status line; ``NEVER``: silence until the caller gives
              up
-    breaks   the connection breaks where the answer should have ended
-    source   its origin, for receipts: a recording's provenance ("live", "local", "written"), or
+    breaks   the connection breaks where the answer should end
+    source   the origin, for receipts: a recording's provenance ("live", "local", "written"), or
              "offline API" for an answer of the offline API itself
-    forward  another server will answer: the door asks it, and passes its answer on as it arrives.
-             The layers can only add headers: they do not know that answer
-    kind     of a refusal: its name in data/refusals.toml
+    forward  another server will answer: the entrance forwards the request and passes the answer on
+             as it arrives. The layers do not see that answer and can only add headers
+    kind     the name of a refusal in data/refusals.toml
     """
 
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
     body: bytes = b""
     events: tuple[Event, ...] | None = None
     after: float = 0.0
@@ -95,14 +100,13 @@ class ApiAnswer:
     @property
     def seconds(self) -> float:
         """Seconds from the request to the last byte."""
-        return (
-            max(self.after, self.events[-1].at) if self.events else self.after
-        )
+        events = self.events
+        return max(self.after, events[-1].at) if events else self.after
 
-    def with_headers(self, headers: Mapping[str, str]) -> ApiAnswer:
+    def with_headers(self, headers: Headers) -> ApiAnswer:
         """The same answer with other headers.
 
-        Each layer does this: dataclasses.replace takes four times as long.
+        Several layers do this to each answer, and dataclasses.replace takes four times as long.
         """
         return ApiAnswer(
             self.status,
@@ -121,7 +125,7 @@ class Target(NamedTuple):
     """A request to another server: address, headers and body, and a label of that server."""
 
     url: str
-    headers: Mapping[str, str]
+    headers: Headers
     content: bytes
     label: str
 
@@ -130,15 +134,15 @@ class Upstream(Protocol):
     """A request that another server will answer."""
 
     def target(self) -> Target | ApiAnswer:
-        """The request to send; or an answer at once, if that server cannot do it.
+        """The request to send; or an answer, if that server cannot do what is requested.
 
-        May take a moment the first time: the server is started, or asked for its models. Raises an
+        The first call may take a moment: it starts the server or asks for its models. Raises an
         error that says why the server cannot be reached.
         """
         ...
 
     def lacks(self, content: bytes) -> list[str]:
-        """What the request wanted, and an answer of these bytes lacks, such as "logprobs"."""
+        """What the request wants and an answer of these bytes lacks, such as "logprobs"."""
         ...
 
     def unreachable(self, error: Exception) -> Exception:
@@ -147,11 +151,11 @@ class Upstream(Protocol):
 
 
 def api_path(path: str) -> str:
-    """The path without a gateway's own beginning.
+    """The path without a gateway's prefix.
 
     "/openai/v1/chat/completions", "/api/v1/…" and Azure's
-    "/openai/deployments/NAME/chat/completions" are all /v1/chat/completions. Without "/v1", or with
-    it twice, a path is unchanged: the API answers that the URL is invalid.
+    "/openai/deployments/NAME/chat/completions" are all /v1/chat/completions. A path without "/v1",
+    or with it twice, is returned unchanged: the API answers that the URL is invalid.
     """
     if path == "/chat/completions" or "/v1/v1/" in path:
         return path
@@ -159,7 +163,7 @@ def api_path(path: str) -> str:
 
 
 class Layer(Protocol):
-    """A part of the offline API: it answers, or calls the layer that it wraps."""
+    """A part of the offline API: it answers a request or calls the layer that it wraps."""
 
     def answer(self, request: ApiRequest) -> ApiAnswer: ...
 
@@ -169,9 +173,8 @@ def json_answer(
 ) -> ApiAnswer:
     """A JSON answer in the real API's own byte format.
 
-    Seen in genuine exchanges: a 200 is indented by two and ends with a newline, a 400 has no
-    newline, other errors are indented by four. ``written_as`` is another status whose format the
-    body has.
+    As in real exchanges, a 200 is indented by two and ends with a newline, a 400 has no newline,
+    and other errors are indented by four. ``written_as`` is another status whose format is used.
     """
     form = written_as or status
     processed = form in (200, 400)
@@ -205,6 +208,15 @@ def sse(value: object) -> bytes:
     return b"data: " + text.encode("utf-8", "surrogatepass") + b"\n\n"
 
 
+def texts_of(content: Any) -> list[str]:
+    """The texts of a message's content, which is a string or a list of parts."""
+    if isinstance(content, str):
+        return [content]
+    parts = content if isinstance(content, list) else ()
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return [text for text in texts if isinstance(text, str)]
+
+
 def _decoded(decoder: json.JSONDecoder, raw: bytes) -> Any:
     """JSON is UTF-8; a byte-order mark before it is ignored."""
     try:
@@ -222,7 +234,7 @@ def _no_constant(name: str) -> Never:
     raise ValueError(f"{name} is not JSON")
 
 
-# Made once: they are on the path of every request.
+# Created once: every request needs them.
 _AS_WRITTEN = json.JSONDecoder(parse_constant=_no_constant)
 _NORMALIZED = json.JSONDecoder(parse_float=_number, parse_constant=_no_constant)
 
@@ -232,9 +244,9 @@ def request_id(rng: random.Random) -> str:
 
 
 def processed(answer: ApiAnswer) -> bool:
-    """Whether the answer is from the model's side of the API; others are refused before that.
+    """Whether the request has reached the model's side of the API.
 
-    It is for 200, 400, and the 404 for a model of another endpoint, which has their body format.
+    It has for 200, 400, and the 404 for a model of another endpoint, which has their body format.
     """
     as_theirs = answer.headers.get("content-type") == "application/json"
     return answer.status in (200, 400) or as_theirs

@@ -1,61 +1,61 @@
 """The fallback: another OpenAI-compatible server answers requests without a recording.
 
-The layer comes after recordings and validation. It does not ask the server itself: its
-``ApiAnswer`` says what to forward where, and the door does that, so that a reply passes as it is
-written. ``model``, ids and text are the server's own, and the receipt says who answered: nothing
-that it says is called OpenAI's.
+The layer follows recordings and validation. It does not call the server itself: its ``ApiAnswer``
+says what to forward and where, and the transport does that, so that the reply can pass while it is
+written. ``model``, ids and text are the server's own, and the receipt says who answered: nothing is
+presented as OpenAI's.
 
-This is the one module that knows of other servers; what each of them ignores is listed in
-data/servers.toml.
+Only this module knows other servers; data/servers.toml lists what each of them ignores.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..foundation.addresses import is_this_machine
 from ..foundation.portable import Portable
 from ..local_model.llama import program, require
 from ..local_model.model_file import ModelFile, local_model_of
-from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer, Target
+from .exchange import (
+    CHAT_COMPLETIONS,
+    ApiAnswer,
+    ApiRequest,
+    Headers,
+    Json,
+    JsonDict,
+    Layer,
+    Target,
+)
 from .rules import refusals
 
 TABLE = Path(__file__).parent.parent / "data" / "servers.toml"
-ADDRESS, MODEL, KEY = (
-    "COURSEKIT_FALLBACK",
-    "COURSEKIT_FALLBACK_MODEL",
-    "COURSEKIT_FALLBACK_KEY",
-)
+ADDRESS = "COURSEKIT_FALLBACK"
+MODEL = f"{ADDRESS}_MODEL"
+KEY = f"{ADDRESS}_KEY"
 LOCAL = "local"
 CODE = "unsupported_by_fallback"
 SECONDS = 5.0  # for GET /v1/models
-LOOK = 0.5  # seconds for a look at a port of this machine
-# tokens of the small model's reply where the request sets no limit: it falls into loops, and never
-# ends them
+LOOK = 0.5  # seconds to look whether a server answers at a port of this machine
+# The most tokens of the small model's reply if the request has no limit: it can loop forever.
 MOST = 512
-# SmolLM2 calls no tools and does not reason
-LOCAL_IGNORES = (
-    "tools",
-    "tool_choice",
-    "logit_bias",
-    "reasoning_effort",
-)
-# values that ask for nothing
-NOTHING: tuple[Any, ...] = (
-    None,
-    False,
-    "none",
-    [],
-    {},
+# SmolLM2 calls no tools and does not reason.
+LOCAL_IGNORES = ("tools", "tool_choice", "logit_bias", "reasoning_effort")
+# Values that request nothing.
+NOTHING: tuple[Any, ...] = (None, False, "none", [], {})
+LOGPROBS = re.compile(rb'"logprobs"\s*:\s*\{')
+USAGE = re.compile(rb'"usage"\s*:\s*\{')
+CHOICE = re.compile(
+    rb'"index"\s*:\s*(\d+)\s*,\s*"(?:message|finish_reason|logprobs)'
 )
 HARMLESS: Mapping[str, tuple[Any, ...]] = {
     "n": (None, 1),
@@ -67,7 +67,7 @@ HARMLESS: Mapping[str, tuple[Any, ...]] = {
 
 
 class FallbackUnreachable(Portable, RuntimeError):
-    """The fallback does not answer; the message says where it was looked for and how to start it.
+    """The fallback does not answer; the message says at which address, and how to start it.
 
     It is not an httpx2 error, so the SDK passes it on unchanged and does not retry.
     """
@@ -75,24 +75,24 @@ class FallbackUnreachable(Portable, RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is known of one kind of server: see the top of data/servers.toml."""
+    """The facts of one kind of server: see the top of data/servers.toml."""
 
     name: str
     source: str = ""
     port: int = 0
     owned_by: str = ""
     header: str = ""
-    ignores: tuple[str, ...] = ()
+    ignores: Sequence[str] = ()
     limit: str = "max_completion_tokens"
-    roles: Mapping[str, str] = field(default_factory=dict)
-    adds: Mapping[str, Any] = field(default_factory=dict)
+    roles: Headers = field(default_factory=dict)
+    adds: Json = field(default_factory=dict)
     start: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server is, and what it is: its base address ("http://127.0.0.1:11434/v1"), kind,
-    model and label.
+    """A server that was found: its base address ("http://127.0.0.1:11434/v1"), kind, model and
+    label.
     """
 
     url: str
@@ -101,61 +101,36 @@ class Place:
     label: str
 
 
-class FallbackServer(Protocol):
-    """A server that answers requests without a recording."""
-
-    @property
-    def name(self) -> str:
-        """For receipts and messages, as far as it is known without a request."""
-        ...
-
-    @property
-    def by(self) -> str:
-        """For the provenance of recordings that are made of its answers."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-
-    def place(self) -> Place:
-        """Where it is now. Asks, or starts, it where that is needed. Raises FallbackUnreachable."""
-        ...
-
-
 class NamedServer:
     """A server that the user named.
 
-    address  of its OpenAI-compatible API, such as "http://127.0.0.1:11434/v1"; without a path, /v1
-             is meant
-    model    None: the first of those that it lists
-    key      sent as its Authorization; None: none. The key of OpenAI is never sent here.
+    address  of its OpenAI-compatible API, such as "http://127.0.0.1:11434/v1"; the default path is
+             /v1
+    model    None: the first one that the server lists
+    key      sent in the header Authorization; None: no key. OpenAI's key is never sent here.
     """
 
     def __init__(
         self, address: str, model: str | None = None, key: str | None = None
     ) -> None:
-        self.url, self._model, self._key = base_address(address), model, key
-
-    @property
-    def name(self) -> str:
-        kind = kind_at(self.url)
-        return kind.name if kind else urlsplit(self.url).netloc
+        self.url, self._model = base_address(address), model
+        self._netloc, kind = urlsplit(self.url).netloc, kind_at(self.url)
+        self.name = kind.name if kind else self._netloc
+        self.headers: Headers = {}
+        if key:
+            self.headers = {"authorization": f"Bearer {key}"}
 
     @property
     def by(self) -> str:
         place = self.place()
-        return f"{place.model}, served by {place.kind.name} at {urlsplit(self.url).netloc}"
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {"authorization": f"Bearer {self._key}"} if self._key else {}
+        return f"{place.model}, served by {place.kind.name} at {self._netloc}"
 
     def place(self) -> Place:
         return self._found
 
     @cached_property
     def _found(self) -> Place:
-        listed, header = self._models()
+        listed, header = self.models(SECONDS)
         names = [str(model["id"]) for model in listed]
         if self._model is None and not names:
             raise FallbackUnreachable(
@@ -168,20 +143,20 @@ class NamedServer:
                 f"Set {MODEL} to one that it has: {', '.join(names[:8])}."
             )
         model = self._model or names[0]
-        kind = _kind_of(listed, header) or Kind(urlsplit(self.url).netloc)
+        kind = _kind_of(listed, header) or Kind(self._netloc)
         return Place(self.url, kind, model, f"{kind.name} {_short(model)}")
 
-    def _models(self) -> tuple[list[dict[str, Any]], str]:
-        """What GET /v1/models lists, and the header "server"."""
+    def models(self, timeout: float) -> tuple[list[JsonDict], str]:
+        """The models of GET /v1/models, and the header "server". Raises FallbackUnreachable."""
         import httpx2
 
         try:
-            with httpx2.Client(
-                trust_env=not is_this_machine(self.url), timeout=SECONDS
-            ) as client:
-                answer = client.get(
-                    f"{self.url}/models", headers=dict(self.headers)
-                )
+            answer = httpx2.get(
+                f"{self.url}/models",
+                headers=self.headers,
+                trust_env=not is_this_machine(self.url),
+                timeout=timeout,
+            )
         except httpx2.TransportError as error:
             raise unreachable(self.url, error) from error
         if answer.status_code == 401:
@@ -196,7 +171,7 @@ class NamedServer:
                 if isinstance(model, dict) and "id" in model
             ]
         except (ValueError, LookupError, TypeError):
-            listed = []  # not every server lists its models
+            listed = []  # some servers do not list their models
         return listed, answer.headers.get("server", "")
 
 
@@ -206,33 +181,30 @@ class LocalServer:
     """
 
     def __init__(self, model: ModelFile) -> None:
-        self.model = model
-
-    @property
-    def name(self) -> str:
-        return f"local · {self.model.label}"
+        self.model, self.name = model, f"local · {model.label}"
+        self.headers: Headers = {}
 
     @property
     def by(self) -> str:
         return f"{self.model.name}, run by {program()}"
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {}
-
     def place(self) -> Place:
         from ..local_model.server import address_of
 
-        llama_cpp = next(kind for kind in kinds() if kind.name == "llama.cpp")
-        adds = {**llama_cpp.adds, "cache_prompt": False, "max_tokens": MOST}
-        kind = replace(
-            llama_cpp, adds=adds, ignores=(*llama_cpp.ignores, *LOCAL_IGNORES)
-        )
+        [llama] = [kind for kind in kinds() if kind.name == "llama.cpp"]
+        adds = {**llama.adds, "cache_prompt": False, "max_tokens": MOST}
+        ignores = (*llama.ignores, *LOCAL_IGNORES)
+        kind = replace(llama, adds=adds, ignores=ignores)
         return Place(address_of(self.model), kind, self.model.name, self.name)
 
 
+# ``name`` is for receipts and messages, ``by`` for the provenance of recordings, and each request
+# gets ``headers``. ``place()`` starts the server, or asks it for its models, if needed.
+FallbackServer = NamedServer | LocalServer
+
+
 class Fallback:
-    """Has chat completions forwarded to ``server``; anything else goes on to ``inner``."""
+    """Has chat completions forwarded to ``server``; passes anything else to ``inner``."""
 
     def __init__(self, inner: Layer, server: FallbackServer) -> None:
         self.inner, self.server = inner, server
@@ -250,7 +222,7 @@ class Fallback:
 class Forwarded:
     """One request as another server takes it: an ``Upstream``."""
 
-    def __init__(self, server: FallbackServer, body: Mapping[str, Any]) -> None:
+    def __init__(self, server: FallbackServer, body: Json) -> None:
         self.server, self.body = server, body
 
     def target(self) -> Target | ApiAnswer:
@@ -265,26 +237,16 @@ class Forwarded:
         )
 
     def lacks(self, content: bytes) -> list[str]:
-        missing = []
-        streamed = self.body.get("stream") is True
-        if self.body.get("logprobs") and not re.search(
-            rb'"logprobs"\s*:\s*\{', content
-        ):
+        body, missing = self.body, []
+        whole = body.get("stream") is not True
+        if body.get("logprobs") and not LOGPROBS.search(content):
             missing.append("logprobs")
-        choices = len(
-            set(
-                re.findall(
-                    rb'"index"\s*:\s*(\d+)\s*,\s*"(?:message|finish_reason|logprobs)',
-                    content,
-                )
-            )
-        )
-        if not streamed and (self.body.get("n") or 1) > max(choices, 1):
+        choices = set(CHOICE.findall(content))
+        if whole and (body.get("n") or 1) > max(len(choices), 1):
             missing.append("n")
-        counted = not streamed or (self.body.get("stream_options") or {}).get(
-            "include_usage"
-        )
-        if counted and not re.search(rb'"usage"\s*:\s*\{', content):
+        options = body.get("stream_options") or {}
+        counted = whole or options.get("include_usage")
+        if counted and not USAGE.search(content):
             missing.append("usage")
         return missing
 
@@ -297,30 +259,26 @@ class Forwarded:
         return unreachable(self.server.place().url, error)
 
 
-def refusal(body: Mapping[str, Any], place: Place) -> ApiAnswer | None:
-    """A 400 for an argument that this server would silently ignore; None: it supports them all."""
+def refusal(body: Json, place: Place) -> ApiAnswer | None:
+    """A 400 for an argument that this server would silently ignore; None if there is none."""
     for name in place.kind.ignores:
-        if body.get(name) in HARMLESS.get(name, NOTHING):
-            continue
-        text = (
-            f"{place.label} ignores '{name}', so its reply would not be what you ask for. Nothing "
-            "was sent. "
-            f"Leave '{name}' out, or ask the real API: connect(mode=\"live\")."
-        )
-        return refusals.refusal(text, param=name, code=CODE)
+        if body.get(name) not in HARMLESS.get(name, NOTHING):
+            text = (
+                f"{place.label} ignores '{name}', so its reply would not be what you ask for. "
+                f"Nothing was sent. Leave '{name}' out, or ask the real API: "
+                'connect(mode="live").'
+            )
+            return refusals.refusal(text, param=name, code=CODE)
     return None
 
 
-def translated(body: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """The body with the server's own model, its name of the token limit, and roles that it
-    knows.
+def translated(body: Json, place: Place) -> JsonDict:
+    """The body with the server's own model, its name for the token limit, and roles that it
+    accepts.
     """
     kind = place.kind
-    sent = {
-        **kind.adds,
-        **{name: value for name, value in body.items() if value is not None},
-        "model": place.model,
-    }
+    given = {name: value for name, value in body.items() if value is not None}
+    sent = {**kind.adds, **given, "model": place.model}
     limit = sent.pop("max_completion_tokens", None)
     if limit is not None:
         sent[kind.limit] = limit
@@ -336,55 +294,44 @@ def fallback_of(
 ) -> FallbackServer | None:
     """The server that answers requests without a recording; None: there is none.
 
-    wanted        an address, the name of a kind ("ollama", at its usual port), "local" for the
-                  small
-                 model that `coursekit local install` gets; False: none; None: as COURSEKIT_FALLBACK
-                 says, else COURSEKIT_LOCAL
-    local_model  True, or the path of a GGUF file: names for "local"; False: none, whatever the
+    wanted       an address, the name of a kind ("ollama", at its usual port), "local" for the small
+                 model of `coursekit local install`, or False for none; None: the setting
+                 COURSEKIT_FALLBACK, else COURSEKIT_LOCAL
+    local_model  True or the path of a GGUF file: the same as "local"; False: none, whatever the
                  settings say
     env          the settings in force
 
-    Nothing is asked or started here. Raises ValueError for what is none of these,
-    LocalModelMissing.
+    Nothing is sent or started here. Raises ValueError for any other value, and LocalModelMissing.
     """
-    if local_model is not None:
-        if wanted not in (None, LOCAL):
-            raise ValueError(
-                "fallback= and local_model= name two servers. Give one of them."
-            )
-        return _local(local_model, env)
-    if wanted is None:
+    if local_model is not None and wanted not in (None, LOCAL):
+        raise ValueError(
+            "fallback= and local_model= name two servers. Give one of them."
+        )
+    if wanted is None and local_model is None:
         wanted = env.get(ADDRESS, "").strip() or None
-    if wanted is None:
-        return _local(None, env)
+    if wanted in (None, LOCAL):
+        if wanted == LOCAL and local_model is None:
+            local_model = True
+        model = local_model_of(local_model, env)
+        if model is None:
+            return None
+        require(model.path)
+        return LocalServer(model)
     if wanted is False or wanted == "off":
         return None
-    if wanted == LOCAL:
-        return _local(True, env)
     by_name = next((kind for kind in kinds() if kind.name == wanted), None)
     address = f"http://127.0.0.1:{by_name.port}/v1" if by_name else wanted
     return NamedServer(address, env.get(MODEL) or None, env.get(KEY) or None)
 
 
-def _local(wanted: Any, env: Mapping[str, str]) -> LocalServer | None:
-    model = local_model_of(wanted, env)
-    if model is None:
-        return None
-    require(model.path)
-    return LocalServer(model)
-
-
 def base_address(address: Any) -> str:
-    """The base address of a server, without a slash at its end. Raises ValueError if it is not
-    an address.
+    """The base address of a server, without a final slash. Raises ValueError if it is not an
+    address.
     """
     try:
         parts = urlsplit(str(address))
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or parts.port == 0
-        ):
+        valid = parts.hostname and parts.port != 0
+        if not valid or parts.scheme not in ("http", "https"):
             raise ValueError
     except ValueError:
         names = ", ".join(f'"{kind.name}"' for kind in kinds())
@@ -401,11 +348,9 @@ def base_address(address: Any) -> str:
 def unreachable(url: str, error: Exception) -> FallbackUnreachable:
     """The error for a server that does not answer at ``url``."""
     kind = kind_at(url)
-    start = (
-        f"Start it (`{kind.start}`)"
-        if kind and kind.start
-        else "Start it, or correct its address"
-    )
+    start = "Start it, or correct its address"
+    if kind and kind.start:
+        start = f"Start it (`{kind.start}`)"
     return FallbackUnreachable(
         f"The fallback {url} does not answer ({str(error) or type(error).__name__}), and there is "
         "no recording for this request.\n"
@@ -415,12 +360,9 @@ def unreachable(url: str, error: Exception) -> FallbackUnreachable:
 
 @cache
 def kinds() -> tuple[Kind, ...]:
-    """The kinds of server that are known."""
+    """The kinds of server in data/servers.toml."""
     table = tomllib.loads(TABLE.read_text(encoding="utf-8"))["server"]
-    return tuple(
-        Kind(**{**entry, "ignores": tuple(entry.get("ignores", ()))})
-        for entry in table
-    )
+    return tuple(Kind(**entry) for entry in table)
 
 
 def kind_at(url: str) -> Kind | None:
@@ -431,26 +373,21 @@ def kind_at(url: str) -> Kind | None:
 
 def found_here() -> list[Kind]:
     """The kinds of server that answer at their usual ports on this machine."""
-    import httpx2
-
     found = []
     for kind in kinds():
         with socket.socket() as probe:
             probe.settimeout(LOOK)
             if probe.connect_ex(("127.0.0.1", kind.port)):
                 continue
-        try:
-            with httpx2.Client(trust_env=False, timeout=LOOK) as client:
-                answer = client.get(f"http://127.0.0.1:{kind.port}/v1/models")
-            listed = answer.json()["data"]
-            if _kind_of(listed, answer.headers.get("server", "")) is kind:
+        server = NamedServer(f"http://127.0.0.1:{kind.port}")
+        # Any other program may use the port.
+        with contextlib.suppress(FallbackUnreachable):
+            if _kind_of(*server.models(LOOK)) is kind:
                 found.append(kind)
-        except (httpx2.HTTPError, ValueError, LookupError, TypeError):
-            continue  # something else has the port
     return found
 
 
-def _kind_of(listed: list[dict[str, Any]], header: str) -> Kind | None:
+def _kind_of(listed: list[JsonDict], header: str) -> Kind | None:
     owners = {str(model.get("owned_by")) for model in listed}
     for kind in kinds():
         if (kind.header and kind.header in header) or kind.owned_by in owners:
@@ -459,10 +396,6 @@ def _kind_of(listed: list[dict[str, Any]], header: str) -> Kind | None:
 
 
 def _short(model: str) -> str:
-    """The name of a model that a server gives as a path: its file's, without the ending."""
-    return re.sub(
-        r"\.gguf$",
-        "",
-        model.replace("\\", "/").rsplit("/", 1)[-1],
-        flags=re.IGNORECASE,
-    )
+    """A model's name; of a path, which some servers give, the file's name without its ending."""
+    name = model.replace("\\", "/").rsplit("/", 1)[-1]
+    return re.sub(r"(?i)\.gguf$", "", name)

@@ -1,7 +1,7 @@
-"""How a door forwards a request to another server, and passes its answer on while it arrives.
+"""Forwards a request to another server and passes the answer on while it arrives.
 
-In process the caller's own timeouts hold, since httpx2 keeps them for this connection as well.
-What breaks on the way breaks for the caller as it would at the real API.
+In process, the caller's own timeouts apply: they are part of the request that httpx2 sends. A
+connection that breaks on the way breaks for the caller, as with the real API.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import httpx2
 
 from ..foundation.addresses import is_this_machine
 from .event_stream import Blocks, is_done
-from .exchange import Target
+from .exchange import Headers, Target
 
 WIRE = {
     "content-encoding",
@@ -28,11 +28,11 @@ Piece = tuple[float, bytes]  # seconds since the request was sent, data
 
 
 class Connections:
-    """The connections of one door to the server that it forwards to, opened when they are needed.
+    """The connections to the server that requests are forwarded to, opened when they are needed.
 
-    An address on this machine is asked without a proxy, whatever the environment says.
+    For an address on this machine, the environment's proxy is ignored.
 
-    idle  how many are kept open between two requests: those must be closed in the end
+    idle  how many are kept open between two requests; ``close`` them in the end
     """
 
     def __init__(self, idle: int = 20) -> None:
@@ -45,26 +45,22 @@ class Connections:
     ) -> httpx2.Response:
         """The answer as far as its headers. Raises httpx2.TransportError."""
         if self._sync is None:
-            direct = is_this_machine(target.url)
             self._sync = httpx2.Client(
-                trust_env=not direct, limits=self._limits
+                trust_env=not is_this_machine(target.url), limits=self._limits
             )
-        return self._sync.send(
-            _request(self._sync, target, extensions), stream=True
-        )
+        request = _request(self._sync, target, extensions)
+        return self._sync.send(request, stream=True)
 
     async def send_async(
         self, target: Target, extensions: Mapping[str, Any]
     ) -> httpx2.Response:
         """As ``send``, awaited."""
         if self._async is None:
-            direct = is_this_machine(target.url)
             self._async = httpx2.AsyncClient(
-                trust_env=not direct, limits=self._limits
+                trust_env=not is_this_machine(target.url), limits=self._limits
             )
-        return await self._async.send(
-            _request(self._async, target, extensions), stream=True
-        )
+        request = _request(self._async, target, extensions)
+        return await self._async.send(request, stream=True)
 
     def close(self) -> None:
         if self._sync is not None:
@@ -77,12 +73,12 @@ class Connections:
 
 
 class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """Another server's bytes, passed on as they arrive, with a copy. A caller that leaves closes
-    the connection, and the server writes no further.
+    """Another server's bytes, passed on as they arrive, and copied. A caller that leaves closes the
+    connection, and the server stops writing.
 
-    elapsed  the seconds since the request was sent
-    ended    called once, with the pieces that passed and how that ended: "all", "left", "timed out"
-    passing  called with the seconds since the request before each piece passes
+    elapsed  returns the seconds since the request was sent
+    ended    called once, with the pieces and how they ended: "all", "left", "timed out" or "broken"
+    passing  called before each piece, with the seconds since the request was sent
     """
 
     def __init__(
@@ -92,12 +88,8 @@ class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         ended: Callable[[list[Piece], str], None],
         passing: Callable[[float], None] = lambda _: None,
     ) -> None:
-        self.response, self.elapsed, self.ended, self.passing = (
-            response,
-            elapsed,
-            ended,
-            passing,
-        )
+        self.response, self.elapsed = response, elapsed
+        self.ended, self.passing = ended, passing
         self._pieces: list[Piece] = []
         self._how = "left"
         self._open = True
@@ -129,17 +121,13 @@ class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
-        """Notes how the bytes end. A caller that leaves raises GeneratorExit in here, and "left"
-        remains."""
+        """Notes how the bytes end. If the caller leaves, GeneratorExit is raised here: "left"."""
         try:
             yield
             self._how = "all"
         except httpx2.TransportError as error:
-            self._how = (
-                "timed out"
-                if isinstance(error, httpx2.TimeoutException)
-                else "broken"
-            )
+            late = isinstance(error, httpx2.TimeoutException)
+            self._how = "timed out" if late else "broken"
             raise
 
     def _end(self) -> None:
@@ -147,36 +135,29 @@ class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
             self._open = False
             blocks = Blocks().add(b"".join(data for _, data in self._pieces))
             done = any(is_done(block) for block in blocks)
-            # the SDK reads no further than [DONE]
+            # The SDK does not read past [DONE].
             self.ended(self._pieces, "all" if done else self._how)
 
 
 def passed_on(
     response: httpx2.Response,
     stream: Any,
-    headers: Mapping[str, str] | None = None,
+    headers: Headers | None = None,
 ) -> httpx2.Response:
-    """An answer for the caller: decoded already, so without the headers that describe the wire.
+    """An answer for the caller, already decoded, so without the headers of the wire format.
 
-    headers  those that it gets unless it has them
+    headers  added where the answer does not have them
     """
-    own = own_headers(response)
-    names = {name.lower() for name, _ in own}
-    more = [
-        (name, value)
-        for name, value in (headers or {}).items()
-        if name.lower() not in names
-    ]
+    passed = httpx2.Headers(own_headers(response))
+    for name, value in (headers or {}).items():
+        passed.setdefault(name, value)
     return httpx2.Response(
-        response.status_code,
-        headers=[*own, *more],
-        stream=stream,
-        extensions={},
+        response.status_code, headers=passed, stream=stream, extensions={}
     )
 
 
 def own_headers(response: httpx2.Response) -> list[tuple[str, str]]:
-    """The headers of an answer without those that describe the wire."""
+    """The headers of an answer, without those that describe the wire format."""
     return [
         (name, value)
         for name, value in response.headers.multi_items()
@@ -185,13 +166,14 @@ def own_headers(response: httpx2.Response) -> list[tuple[str, str]]:
 
 
 def _request(
-    client: Any, target: Target, extensions: Mapping[str, Any]
+    client: httpx2.Client | httpx2.AsyncClient,
+    target: Target,
+    extensions: Mapping[str, Any],
 ) -> httpx2.Request:
-    request: httpx2.Request = client.build_request(
+    return client.build_request(
         "POST",
         target.url,
         headers=dict(target.headers),
         content=target.content,
         extensions=dict(extensions),
     )
-    return request

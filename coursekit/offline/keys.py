@@ -1,18 +1,16 @@
-"""API keys: the 401 for a request without one, or with a wrong one."""
+"""API keys: the 401 for a request without a key or with a wrong one."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container
 
-from .exchange import ApiAnswer
+from .exchange import ApiAnswer, Headers
 from .rules.refusals import refuse
 
 WHOLE = 12  # keys up to this length are not masked
 
 
-def key_refusal(
-    headers: Mapping[str, str], keys: Container[str]
-) -> ApiAnswer | None:
+def key_refusal(headers: Headers, keys: Container[str]) -> ApiAnswer | None:
     """The 401 for a request whose key is not among ``keys``, or None.
 
     headers  with lower-case names
@@ -25,8 +23,8 @@ def key_refusal(
 
 
 def masked(key: str) -> str:
-    """A key as the API repeats it: the first 8 and last 4 characters, a star for each between;
-    short ones whole.
+    """A key as the API repeats it: its first 8 and last 4 characters with stars between them; a
+    short key is not masked.
     """
     if len(key) <= WHOLE:
         return key

@@ -1,12 +1,11 @@
-"""The message a learner gets when nothing answers a request: the nearest recording and what to do
-next.
-"""
+"""The error for a request that nothing answers: the nearest recording, and what to do next."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from .recordings import DamagedRecording, Recordings, read
 Difference = tuple[str, str, str]  # where, here, recorded
 
 ABSENT = object()
-# of a parameter: recordings that are no further than this from the nearest one are named with it
+# Recordings that are no further away than this from the nearest one are named with it.
 AS_NEAR = 0.1
 WIDTH = 72
 
@@ -34,28 +33,30 @@ What to do now:
 
 
 class RecordingNotFound(Portable, LookupError):
-    """No recording answers this request. The message names the nearest one and how it differs.
+    """No recording answers this request. The message names the nearest one and what differs.
 
     request      the request's body
     nearest      the nearest recording's file, or None
-    differences  (where, here, recorded) of each field that differs, e.g. ("temperature", "0.7",
-                 "absent"), and that changes the answer
-    as_near      other recordings that are as near: each file, with its differences
+    differences  (where, here, recorded) of each field that differs and changes the answer, e.g.
+                 ("temperature", "0.7", "absent")
+    as_near      other recordings that are as near: each file with its differences
+    folders      where recordings were looked for
 
-    It is a LookupError and not an httpx2 error: the SDK lets it pass untouched, without a retry.
+    It is a LookupError, not an httpx2 error: the SDK lets it pass untouched, without a retry.
     """
 
     def __init__(
         self,
         request: Any,
-        nearest: Path | None,
-        differences: list[Difference],
+        found: Sequence[tuple[Path, list[Difference]]],
         folders: list[Path],
-        as_near: Sequence[tuple[Path, list[Difference]]] = (),
     ) -> None:
-        self.request, self.nearest = request, nearest
-        self.differences, self.folders = differences, folders
-        self.as_near = list(as_near)
+        self.request, self.folders = request, folders
+        self.nearest: Path | None = None
+        self.differences: list[Difference] = []
+        if found:
+            self.nearest, self.differences = found[0]
+        self.as_near = list(found[1:])
         super().__init__(
             "\n".join([*self._where(), *self._as_near(), WHAT_NOW])
         )
@@ -99,63 +100,40 @@ class Missing:
         self.recordings = recordings
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        here, folders = canonical(request.body), self.recordings.folders
+        here = canonical(request.body)
         found: list[tuple[float, Path, list[tuple[str, Any, Any]]]] = []
         for path in self.recordings.files():
             try:
                 other = read(path)[0]
             except DamagedRecording:
-                continue  # it was not asked for: doctor reports it
+                continue  # of another request: doctor reports it
             if (other.method, other.path) == (request.method, request.path):
-                differences = _that_matter(
-                    list(_differences(here, canonical(other.body)))
-                )
-                found.append((_distance(differences), path, differences))
-        if not found:
-            raise RecordingNotFound(request.body, None, [], folders)
+                pairs = list(_differences(here, canonical(other.body)))
+                # Whole and streamed differ only where a recorded stream breaks off.
+                differing = [
+                    pair for pair in pairs if not pair[0].startswith("stream")
+                ] or pairs
+                found.append((_distance(differing), path, differing))
         found.sort(key=lambda one: one[0])
-        farthest = found[0][0] + AS_NEAR
-        (nearest, shown), *others = [
-            (
-                path,
-                [
-                    _shown_pair(difference, request.body)
-                    for difference in differences
-                ],
-            )
-            for distance, path, differences in found
-            if distance <= farthest
+        near = [
+            (path, [_shown_pair(*pair, request.body) for pair in differing])
+            for distance, path, differing in found
+            if distance <= found[0][0] + AS_NEAR
         ]
-        raise RecordingNotFound(request.body, nearest, shown, folders, others)
+        raise RecordingNotFound(request.body, near, self.recordings.folders)
 
 
-def _that_matter(
-    differences: list[tuple[str, Any, Any]],
-) -> list[tuple[str, Any, Any]]:
-    """The differences without that of whole and streamed, which is one only where a recorded stream
-    breaks off.
-    """
-    return [
-        one for one in differences if not one[0].startswith("stream")
-    ] or differences
-
-
-def _shown_pair(difference: tuple[str, Any, Any], body: Any) -> Difference:
-    """A difference in short lines, by the name that the learner gave the parameter."""
-    where, here, recorded = difference
-    if (
-        where == "max_completion_tokens"
-        and where not in body
-        and "max_tokens" in body
-    ):
-        where = "max_tokens"
+def _shown_pair(where: str, here: Any, recorded: Any, body: Any) -> Difference:
+    """A difference in short lines, with the learner's own name of the parameter."""
+    if where == "max_completion_tokens" and where not in body:
+        where = "max_tokens" if "max_tokens" in body else where
     return where, _shown(here, recorded), _shown(recorded, here)
 
 
 def _differences(
     here: Any, recorded: Any, where: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
-    """(where, here, recorded) of every leaf that differs; ABSENT where one side has none."""
+    """(where, here, recorded) of every value that differs; ABSENT if one side has none."""
     if isinstance(here, dict) and isinstance(recorded, dict):
         for key in [*here, *(key for key in recorded if key not in here)]:
             step = f"{where}.{key}" if where else str(key)
@@ -163,9 +141,8 @@ def _differences(
                 here.get(key, ABSENT), recorded.get(key, ABSENT), step
             )
     elif isinstance(here, list) and isinstance(recorded, list):
-        for i in range(max(len(here), len(recorded))):
-            a = here[i] if i < len(here) else ABSENT
-            b = recorded[i] if i < len(recorded) else ABSENT
+        both = itertools.zip_longest(here, recorded, fillvalue=ABSENT)
+        for i, (a, b) in enumerate(both):
             yield from _differences(a, b, f"{where}[{i}]")
     elif here != recorded and not (
         here in (None, ABSENT) and recorded in (None, ABSENT)
@@ -174,9 +151,7 @@ def _differences(
 
 
 def _distance(differences: list[tuple[str, Any, Any]]) -> float:
-    """How far two bodies are apart: one for each parameter that differs, up to five for each
-    text.
-    """
+    """How different two bodies are: 1 for each parameter that differs, up to 5 for each text."""
     total = 0.0
     for where, a, b in differences:
         if not where.startswith("messages"):
@@ -192,9 +167,7 @@ def _distance(differences: list[tuple[str, Any, Any]]) -> float:
 
 
 def _shown(value: Any, other: Any) -> str:
-    """A value in one short line; of a long text, the part around the first character that
-    differs.
-    """
+    """A value in one short line; of a long text, the part around the first difference."""
     if value is ABSENT:
         return "(absent)"
     text = json.dumps(value, ensure_ascii=False)
@@ -203,12 +176,9 @@ def _shown(value: Any, other: Any) -> str:
     start = 0
     if isinstance(value, str) and isinstance(other, str):
         there = json.dumps(other, ensure_ascii=False)
-        same = itertools.takewhile(
-            lambda pair: pair[0] == pair[1], zip(text, there, strict=False)
-        )
-        start = max(0, sum(1 for _ in same) - WIDTH // 3)
-    before, after = (
-        "…" if start else "",
-        "…" if start + WIDTH < len(text) else "",
-    )
-    return before + text[start : start + WIDTH] + after
+        same = len(os.path.commonprefix([text, there]))  # noqa: RUF071
+        start = max(0, same - WIDTH // 3)
+    end = start + WIDTH
+    before = "…" if start else ""
+    after = "…" if end < len(text) else ""
+    return before + text[start:end] + after

@@ -1,21 +1,27 @@
 """GET /v1/models and /v1/models/{model}: the models that the offline API knows.
 
-It also knows the real API's other endpoints, so that a request for one gets a helpful error.
+It also knows the real API's other endpoints: a request to one of them gets a helpful error.
 """
 
 from __future__ import annotations
 
 import calendar
 import re
-from typing import Any
 
 from .. import models
 from ..foundation.portable import Portable
-from .exchange import ApiAnswer, ApiRequest, Layer, error_answer, json_answer
+from .exchange import (
+    ApiAnswer,
+    ApiRequest,
+    JsonDict,
+    Layer,
+    error_answer,
+    json_answer,
+)
 
 MODELS = "/v1/models"
 DATED = re.compile(r".*-(\d{4})-(\d\d)-(\d\d)")
-# Endpoints of the real API that are not served: those of the SDK's resources.
+# The real API's endpoints that are not served, by the SDK's resources.
 NOT_SERVED = re.compile(
     r"/v1/(responses|conversations|embeddings|images|audio|moderations|completions|fine_tuning"
     r"|vector_stores|uploads|assistants|threads|realtime|containers|evals|videos|chatkit|skills)"
@@ -69,12 +75,12 @@ def one_model(name: str) -> ApiAnswer:
     )
 
 
-def model_object(name: str) -> dict[str, Any]:
-    """A model as the API lists it. ``created`` is the day of its (first) snapshot, or 0."""
+def model_object(name: str) -> JsonDict:
+    """A model as the API lists it; ``created`` is the day of its (first) snapshot, or 0."""
     model = models.get(name)
-    snapshot = (
-        name if name != model.name else min(model.snapshots, default=name)
-    )
+    snapshot = name
+    if name == model.name:
+        snapshot = min(model.snapshots, default=name)
     created = 0
     if dated := DATED.fullmatch(snapshot):
         year, month, day = map(int, dated.groups())

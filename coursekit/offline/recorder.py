@@ -7,7 +7,6 @@ reaches the caller but is not saved.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Mapping
@@ -27,44 +26,42 @@ from .event_stream import (
     data_of,
     is_done,
     is_error,
-    objects,
+    json_of,
     objects_of,
 )
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Event, Layer
 from .forwarding import Copied, Piece, passed_on
-from .recordings import USED_LOG, Provenance, Recordings, name_of, sent_headers
+from .recordings import (
+    USED_LOG,
+    Provenance,
+    Recordings,
+    log_use,
+    name_of,
+    sent_headers,
+)
 from .transport import api_request
 
 ERRORS, RECORDED = "COURSEKIT_RECORD_ERRORS", "COURSEKIT_RECORDED"
-# elsewhere (a proxy, Azure) another server answers
+# At any other host (a proxy, Azure), another server answers.
 REAL_HOSTS = (".openai.com",)
-KEY = re.compile(rb"(?<![A-Za-z0-9_])sk-[A-Za-z0-9_-]{20,}")
-ACCOUNT = re.compile(rb"(?<![A-Za-z0-9_-])(?:org-|proj_)[A-Za-z0-9]{16,}")
-# no word: 16 letters and digits, mixed
-RANDOM = re.compile(rb"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16}")
+# Keys and account ids are random: 16 letters and digits in a row, mixed. Words that only begin like
+# them ("sk-learn-pipeline-for-classification", "org-chart") are not.
+RANDOM = (
+    rb"(?=[A-Za-z0-9_-]*?(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16})"
+)
+KEY = re.compile(rb"(?<![A-Za-z0-9_])sk-" + RANDOM + rb"[A-Za-z0-9_-]{20,}")
+ACCOUNT = re.compile(
+    rb"(?<![A-Za-z0-9_-])(?:org-|proj_)" + RANDOM + rb"[A-Za-z0-9]{16,}"
+)
 KEY_REMOVED, ACCOUNT_REMOVED = b"[API key removed]", b"[account removed]"
-LEAST = 16  # characters of a key; "lm-studio" and the like are not keys
-
-
-def is_secret(word: bytes) -> bool:
-    """Whether a word of the form of a key or an account's id is one: its letters and digits are
-    drawn by lot. Words that begin alike ("sk-learn-pipeline-for-classification", "org-chart") are
-    not."""
-    return RANDOM.search(word) is not None
+LEAST = 16  # characters of a key; "lm-studio" and similar are not keys
 
 
 def without_secrets(data: bytes, key: bytes = b"") -> bytes:
-    """The data without anything that looks like a key, without ``key`` itself, and without ids of
-    accounts.
-    """
+    """The data without ``key``, anything else that looks like a key, and account ids."""
     if len(key) >= LEAST:
         data = data.replace(key, KEY_REMOVED)
-    data = KEY.sub(
-        lambda found: KEY_REMOVED if is_secret(found[0]) else found[0], data
-    )
-    return ACCOUNT.sub(
-        lambda found: ACCOUNT_REMOVED if is_secret(found[0]) else found[0], data
-    )
+    return ACCOUNT.sub(ACCOUNT_REMOVED, KEY.sub(KEY_REMOVED, data))
 
 
 class SecretInRequest(Portable, ValueError):
@@ -80,16 +77,15 @@ class SecretInRequest(Portable, ValueError):
 
 
 class Recorder:
-    """Stores whole answers: those of one client to one request become .json, .2.json, … in their
-    order.
+    """Stores complete answers. A client's answers to one request become .json, .2.json, … in order.
 
-    recordings  new answers are stored in the first folder
-    provenance  who answers; None: the server whose address each ``keep`` gives
+    recordings  new answers are stored in its first folder
+    provenance  who answers; None: the server whose address is passed to ``keep``
     on          the day, "2026-11-29"
-    key         of the account, which no recording may hold
-    errors      statuses of errors that are kept, since a lesson shows them; all others are not
-    recorded    what need not be asked again; None: all is asked
-    used        a file to which each recording that is stored or served is added, one path a line
+    key         the account's API key, which no recording may contain
+    errors      HTTP statuses of the errors that are stored, because a lesson shows them
+    recorded    recordings of requests that are not sent again; None: every request is sent
+    used        a file that gets a line with the path of each recording that is stored or served
     """
 
     def __init__(
@@ -106,52 +102,47 @@ class Recorder:
         self.recordings, self.provenance, self.on = recordings, provenance, on
         self.errors, self.recorded, self.used = errors, recorded, used
         self._key = key.encode()
+        # by name: how many answers there are so far
         self._count: dict[str, int] = {}
-        # 429s that may be followed by the answer
+        # 429s, until the answer of the retry arrives
         self._refused: dict[str, list[ApiAnswer]] = {}
         self._lock = threading.Lock()
 
     def check(self, request: ApiRequest) -> None:
         """Raises SecretInRequest before anything is sent."""
-        held = any(is_secret(found[0]) for found in KEY.finditer(request.raw))
-        if held or (len(self._key) >= LEAST and self._key in request.raw):
+        own = len(self._key) >= LEAST and self._key in request.raw
+        if own or KEY.search(request.raw):
             raise SecretInRequest
 
     def keep(
         self, request: ApiRequest, answer: ApiAnswer, server: str | None = None
     ) -> None:
-        """Keep an answer if it is whole, or an error that is asked for. What is neither changes no
-        file.
+        """Store an answer if it is complete, or an error whose status is in ``errors``.
 
         server  the address that answered; None: ``provenance`` says who did
 
-        A 429 is kept with the answer that follows it, so that replay retries as live did; without
-        one, it is not.
+        A 429 is stored with the answer that follows it, so that replay retries as live mode did.
+        Without such an answer it is not stored.
         """
-        wanted = is_whole(request, answer) or (
-            answer.status in self.errors and _error_of(answer) is not None
-        )
+        parts = objects_of(answer)
+        error = parts[0].get("error") if parts else None
+        wanted = isinstance(error, dict) and answer.status in self.errors
         with self._lock:
             name = name_of(request)
-            if not wanted:
-                if (
-                    answer.status == 429
-                    and (_error_of(answer) or {}).get("code")
-                    == "rate_limit_exceeded"
-                ):
+            if not wanted and not is_whole(request, answer):
+                if answer.status == 429 and _is_rate_limit(error):
                     self._refused.setdefault(name, []).append(answer)
                 return
+            provenance = self.provenance or answered_by(
+                server or "", answer, self.on
+            )
             for each in (*self._refused.pop(name, ()), answer):
                 number = self._count.get(name, 0)
                 self._count[name] = number + 1
-                provenance = self.provenance or answered_by(
-                    server or "", answer, self.on
+                path = self.recordings.store(
+                    request, self._clean(each), provenance, number
                 )
-                self._note(
-                    self.recordings.store(
-                        request, self._clean(each), provenance, number
-                    )
-                )
+                log_use(self.used, path)
 
     def keep_pieces(
         self,
@@ -160,8 +151,7 @@ class Recorder:
         pieces: list[Piece],
         server: str | None = None,
     ) -> None:
-        """As ``keep``, for an answer that arrived in pieces, each with its seconds since the
-        request."""
+        """As ``keep``, for an answer in pieces, each with its seconds since the request."""
         if head.headers.get("content-type", "").startswith("text/event-stream"):
             answer = replace(head, events=_events(pieces))
         else:
@@ -169,11 +159,11 @@ class Recorder:
         self.keep(request, answer, server)
 
     def found(self, request: ApiRequest) -> ApiAnswer | None:
-        """What need not be asked again: the answer of an earlier run to this request; None: it is
-        to be asked.
+        """The answer of an earlier run to this request; None: the request must be sent.
 
-        An unfinished run's answers are counted (it may have ended before the second to the same
-        request), those of a finished one are served as in replay: after the last, from the start.
+        The answers of an unfinished run are counted (it may have ended before the second answer to
+        the same request). Those of a finished run are served as in replay: after the last one, from
+        the start.
         """
         if self.recorded is None:
             return None
@@ -188,35 +178,30 @@ class Recorder:
             if found is None:
                 return None
             self._count[name] = number + 1
-            self._note(Path(found[1]))
-            return found[0]
-
-    def _note(self, path: Path) -> None:
-        if self.used is not None:
-            with self.used.open("a", encoding="utf-8") as file:
-                file.write(f"{os.path.abspath(path)}\n")
+            answer, path = found
+            log_use(self.used, path)
+            return answer
 
     def _clean(self, answer: ApiAnswer) -> ApiAnswer:
-        events = answer.events and tuple(
-            Event(e.at, without_secrets(e.data, self._key))
-            for e in answer.events
-        )
+        def clean(data: bytes) -> bytes:
+            return without_secrets(data, self._key)
+
         headers = {
-            name: without_secrets(
-                value.encode("utf-8", "surrogateescape"), self._key
-            ).decode("utf-8", "replace")
+            name: clean(value.encode("utf-8", "surrogateescape")).decode(
+                "utf-8", "replace"
+            )
             for name, value in answer.headers.items()
         }
+        events = answer.events and tuple(
+            Event(event.at, clean(event.data)) for event in answer.events
+        )
         return replace(
-            answer,
-            headers=headers,
-            body=without_secrets(answer.body, self._key),
-            events=events,
+            answer, headers=headers, body=clean(answer.body), events=events
         )
 
 
 class Unrecorded:
-    """Answers from an earlier run what need not be asked again; the rest goes on to ``inner``."""
+    """Answers what an earlier run has recorded; passes the rest to ``inner``."""
 
     def __init__(self, inner: Layer, recorder: Recorder) -> None:
         self.inner, self.recorder = inner, recorder
@@ -233,10 +218,10 @@ def recorder_for(
     on: str,
     key: str = "",
 ) -> Recorder:
-    """A Recorder by the settings: COURSEKIT_RECORD_ERRORS ("400,429"), and those that ``coursekit
-    record`` makes.
+    """A Recorder by the settings: COURSEKIT_RECORD_ERRORS ("400,429") and those of ``coursekit
+    record``.
 
-    Raises ValueError for anything but statuses.
+    Raises ValueError if the first one contains anything but HTTP statuses of errors.
     """
     statuses = env.get(ERRORS, "").replace(",", " ").split()
     if not all(
@@ -246,7 +231,7 @@ def recorder_for(
             f"{ERRORS}={env[ERRORS]!r}: give the statuses of errors to keep, such as 400,429."
         )
     recorded = Recordings(recordings.folders[1:]) if env.get(RECORDED) else None
-    used = env.get(USED_LOG)
+    used = Path(env[USED_LOG]) if env.get(USED_LOG) else None
     return Recorder(
         recordings,
         provenance,
@@ -254,13 +239,13 @@ def recorder_for(
         key=key,
         errors=frozenset(map(int, statuses)),
         recorded=recorded,
-        used=Path(used) if used else None,
+        used=used,
     )
 
 
 def answered_by(url: str, answer: ApiAnswer, on: str) -> Provenance:
-    """The provenance of what a server said: "live" only for OpenAI's own API; with the model and
-    the address.
+    """The provenance of a server's answer, with the model and the address; "live" only for OpenAI's
+    own API.
     """
     address = httpx2.URL(url)
     kind = "local" if is_this_machine(url) else "server"
@@ -280,85 +265,70 @@ def is_real(host: str) -> bool:
 
 
 def is_whole(request: ApiRequest, answer: ApiAnswer) -> bool:
-    """Whether this is the whole answer in the form that was requested: for a chat completion, each
-    choice with its message or, streamed, up to its finish reason."""
+    """Whether this is the complete answer in the requested form: for a chat completion, each choice
+    with its message or, in a stream, up to its finish reason."""
     if answer.status != 200 or answer.breaks:
         return False
-    parts = list(objects_of(answer))
+    parts = objects_of(answer)
     if not parts or any(part.get("error") for part in parts):
         return False
-    if any(is_error(event.data) for event in answer.events or ()):
+    blocks = [event.data for event in answer.events or ()]
+    if any(is_error(block) for block in blocks):
         return False
     if request.path != CHAT_COMPLETIONS or request.method != "POST":
         return True
     if request.wants_stream is not (answer.events is not None):
         return False
-    choices = [
-        choice for part in parts for choice in _list(part.get("choices"))
-    ]
+    choices = []
+    for part in parts:
+        if isinstance(part.get("choices"), list):
+            choices += part["choices"]
     if not choices or not all(isinstance(choice, dict) for choice in choices):
         return False
     if answer.events is None:
         return all(
             isinstance(choice.get("message"), dict) for choice in choices
         )
+    indexes = {choice.get("index") for choice in choices}
     finished = {
         choice.get("index") for choice in choices if choice.get("finish_reason")
     }
-    return finished == {
-        choice.get("index") for choice in choices
-    } and _readable(answer.events)
+    return finished == indexes and all(map(_is_readable, blocks))
 
 
-def _readable(events: tuple[Event, ...]) -> bool:
-    """Whether each event's data is a JSON object or [DONE]: at anything else the SDK stops, and the
-    caller with it.
-    """
-    blocks = [event.data for event in events]
-    with_data = [
-        block
-        for block in blocks
-        if data_of(block) is not None and not is_done(block)
-    ]
-    return len(list(objects(with_data))) == len(with_data)
+def _is_rate_limit(error: Any) -> bool:
+    is_error = isinstance(error, dict)
+    return is_error and error.get("code") == "rate_limit_exceeded"
 
 
-def _error_of(answer: ApiAnswer) -> dict[str, Any] | None:
-    error = next((part.get("error") for part in objects_of(answer)), None)
-    return error if isinstance(error, dict) else None
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _is_readable(block: bytes) -> bool:
+    """Whether the SDK can read a block: data is a JSON object or [DONE]."""
+    data = data_of(block)
+    return data is None or is_done(block) or json_of(block) is not None
 
 
 class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
-    """Sends through ``inner`` (a whole httpx2 client, so that proxies, TLS and pool limits are as
-    always).
-    """
+    """Sends through ``inner``, a complete httpx2 client with its proxies, TLS and pool limits."""
 
     def __init__(self, inner: Any, recorder: Recorder, clock: Clock) -> None:
         self.inner, self.recorder, self.clock = inner, recorder, clock
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        sent = api_request(request, request.read())
-        self.recorder.check(sent)
-        if (found := self.recorder.found(sent)) is not None:
-            return _recorded(found)
+        sent, found = self._found(request, request.read())
+        if found is not None:
+            return found
         start = self.clock.now()
         return self._copied(sent, self.inner.send(request, stream=True), start)
 
     async def handle_async_request(
         self, request: httpx2.Request
     ) -> httpx2.Response:
-        sent = api_request(request, await request.aread())
-        self.recorder.check(sent)
-        if (found := self.recorder.found(sent)) is not None:
-            return _recorded(found)
+        sent, found = self._found(request, await request.aread())
+        if found is not None:
+            return found
         start = self.clock.now()
-        return self._copied(
-            sent, await self.inner.send(request, stream=True), start
-        )
+        response = await self.inner.send(request, stream=True)
+        return self._copied(sent, response, start)
 
     def close(self) -> None:
         self.inner.close()
@@ -366,15 +336,30 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self.inner.aclose()
 
+    def _found(
+        self, request: httpx2.Request, raw: bytes
+    ) -> tuple[ApiRequest, httpx2.Response | None]:
+        """The request, and the answer of an earlier run. Raises SecretInRequest."""
+        sent = api_request(request, raw)
+        self.recorder.check(sent)
+        found = self.recorder.found(sent)
+        if found is None:
+            return sent, None
+        blocks = [event.data for event in found.events or ()]
+        data = b"".join([found.body, *blocks])
+        return sent, httpx2.Response(
+            found.status, headers=found.headers, content=data
+        )
+
     def _copied(
         self, sent: ApiRequest, response: httpx2.Response, start: float
     ) -> httpx2.Response:
-        """The answer for the caller; a copy of it is kept when it has passed."""
+        """The answer for the caller; a copy is stored when all of it has passed."""
         after = self.clock.now() - start
         head = ApiAnswer(
             response.status_code, sent_headers(response.headers), after=after
         )
-        # replay has files and batches of its own
+        # Replay has its own files and batches.
         own = is_below(FILES, sent.path) or is_below(BATCHES, sent.path)
 
         def ended(pieces: list[Piece], how: str) -> None:
@@ -389,8 +374,7 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
 
 def _events(pieces: list[Piece]) -> tuple[Event, ...]:
-    """The events of a stream that arrived in pieces, up to [DONE], after which the SDK reads no
-    further."""
+    """The events of a stream that arrived in pieces, up to [DONE]: the SDK stops there."""
     blocks, events = Blocks(), []
     for at, data in pieces:
         for block in blocks.add(data):
@@ -400,13 +384,3 @@ def _events(pieces: list[Piece]) -> tuple[Event, ...]:
     if blocks.rest:
         events.append(Event(pieces[-1][0], blocks.rest))
     return tuple(events)
-
-
-def _recorded(answer: ApiAnswer) -> httpx2.Response:
-    """An answer of an earlier run, at once."""
-    data = (
-        answer.body
-        if answer.events is None
-        else b"".join(event.data for event in answer.events)
-    )
-    return httpx2.Response(answer.status, headers=answer.headers, content=data)

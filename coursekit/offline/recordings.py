@@ -1,10 +1,10 @@
 """Recordings on disk: one exchange in one pretty-printed file.
 
-A file's name follows from the request's canonical form
+The file's name is computed from the request's canonical form
 (``gpt-4o-what-is-the-capital-of-france-3f9a0c41d2be.json``), so an answer is found without loading
-or listing anything. Further answers to the same request are beside it, as ``….2.json``,
-``….3.json``. Of the answer's headers an allow-list is stored; of the request's none, so that a key
-cannot reach the disk.
+or listing anything. Further answers to the same request are next to it, as ``….2.json``,
+``….3.json``. Only an allow-list of the answer's headers is stored, and no header of the request, so
+that a key cannot reach the disk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,24 +29,29 @@ from .exchange import (
     ApiAnswer,
     ApiRequest,
     Event,
+    Headers,
+    Json,
+    JsonDict,
     api_path,
     json_answer,
     sse,
+    texts_of,
 )
 
 FORMAT = 1
-# A file that gets a line with the path of each recording that was served.
+# The setting for a file that gets a line with the path of each recording that is served.
 USED_LOG = "COURSEKIT_USED_LOG"
 SUBJECT = ("model", "messages")
-# of the words in a name
+# between the words of a name
 SEPARATORS = re.compile(r"(?:[^a-z0-9.]|(?<!\d)\.|\.(?!\d))+")
 STORED_HEADERS = re.compile(
     r"content-type|x-request-id|x-ratelimit-.*|retry-after(-ms)?|openai-processing-ms|x-should-retry"
 )
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, OSError)
 TOKEN = re.compile(  # with its log-probability
     r'\{\n +("token": .*),\n +("logprob": .*),\n +"bytes": \[([\s\d,]*)\](,|\n +\})'
 )
-# Made once: every request needs it.
+# Created once, because every request needs it.
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
@@ -65,12 +70,12 @@ class Provenance:
 
     @property
     def source(self) -> str:
-        """For receipts: the kind; for another server, the model and its address."""
+        """For receipts: the kind, or another server's model and address."""
         return self.by if self.kind == "server" and self.by else self.kind
 
 
 class DamagedRecording(Portable, ValueError):
-    """A recording that cannot be read; the message names the file and the fix."""
+    """A recording that cannot be read; the message says which file, and how to repair it."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
@@ -81,7 +86,7 @@ class DamagedRecording(Portable, ValueError):
 
 
 def name_of(request: ApiRequest) -> str:
-    """The file name, without ending, of the recordings of this request. Computed once."""
+    """The file name, without its ending, of this request's recordings; computed once."""
     names = request.__dict__
     if "name" not in names:
         names["name"] = _name(request, canonical(request.body))
@@ -89,14 +94,11 @@ def name_of(request: ApiRequest) -> str:
 
 
 def names_of_other_forms(request: ApiRequest) -> tuple[str, ...]:
-    """The names of the same answer in other forms, the nearest form first. Computed once."""
+    """The names of the same answer in other forms, the nearest form first; computed once."""
     names = request.__dict__
     if "other_names" not in names:
-        forms = (
-            other_forms(request.body)
-            if request.path == CHAT_COMPLETIONS
-            else ()
-        )
+        is_chat = request.path == CHAT_COMPLETIONS
+        forms = other_forms(request.body) if is_chat else ()
         names["other_names"] = tuple(_name(request, form) for form in forms)
     return tuple(names["other_names"])
 
@@ -114,22 +116,22 @@ def _name(request: ApiRequest, body: Any) -> str:
 
 
 class Recordings:
-    """The recordings of one or several folders; the first folder that has an answer gives it.
+    """The recordings of one or several folders.
 
-    folders   where to look, in this order; new recordings are stored in the first
+    folders  searched in this order; new recordings are stored in the first one
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = [Path(folder).expanduser() for folder in folders]
         self._places = [f"{folder}{os.sep}" for folder in self.folders]
-        # by file: its time of change and size, and its answer
+        # by file: its modification time and size, and its answer
         self._read: dict[str, tuple[tuple[int, int], ApiAnswer]] = {}
 
     def answer(
         self, name: str, number: int = 0
     ) -> tuple[ApiAnswer, str] | None:
         """The recorded answer ``number`` (from 0) to the request of this name, and its file."""
-        ending = f"{name}.{number + 1}.json" if number else f"{name}.json"
+        ending = _file(name, number)
         for folder in self._places:
             path = folder + ending
             try:
@@ -154,9 +156,7 @@ class Recordings:
         folder = self.folders[0]
         folder.mkdir(parents=True, exist_ok=True)
         name = name_of(request)
-        path = folder / (
-            f"{name}.{number + 1}.json" if number else f"{name}.json"
-        )
+        path = folder / _file(name, number)
         write_atomically(path, rendered(request, answer, provenance))
         if number == 0:
             for later in folder.glob(f"{name}.*.json"):
@@ -172,17 +172,27 @@ class Recordings:
         for folder in self.folders:
             for path in sorted(folder.glob(f"{stem}-*.json")):
                 other = read(path)[0]
-                same = (
+                if all(
                     other.body.get(key) == request.body.get(key)
                     for key in SUBJECT
-                )
-                if all(same):
+                ):
                     yield other
 
     def files(self) -> Iterator[Path]:
         """Every recording's file, in order of folder and name."""
         for folder in self.folders:
             yield from sorted(folder.glob("*.json"))
+
+
+def _file(name: str, number: int) -> str:
+    return f"{name}.{number + 1}.json" if number else f"{name}.json"
+
+
+def log_use(log: Path | None, path: str | Path) -> None:
+    """Add a line with a recording's path to the file ``log``; None: there is no such file."""
+    if log is not None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{os.path.abspath(path)}\n")
 
 
 def read(path: Path) -> tuple[ApiRequest, Provenance, ApiAnswer]:
@@ -193,31 +203,25 @@ def read(path: Path) -> tuple[ApiRequest, Provenance, ApiAnswer]:
             raise ValueError(
                 f"its format is {value['coursekit_recording']!r}, this version reads {FORMAT}"
             )
-        request, provenance = (
-            value["request"],
-            Provenance(**value["provenance"]),
-        )
+        request = value["request"]
+        provenance = Provenance(**value["provenance"])
         body = request.get("body")
         raw = b"" if body is None else json.dumps(body).encode()
         parsed = ApiRequest(request["method"], api_path(request["path"]), raw)
         return parsed, provenance, _answer(value["response"], provenance.source)
     except FileNotFoundError:
         raise
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        OSError,
-    ) as error:
-        raise DamagedRecording(path, _why(error)) from error
+    except KeyError as error:
+        raise DamagedRecording(path, f"it has no {error}") from error
+    except UNREADABLE as error:
+        raise DamagedRecording(path, str(error)) from error
 
 
 def rendered(
     request: ApiRequest, answer: ApiAnswer, provenance: Provenance
 ) -> str:
     """The text of a recording's file: indented JSON, with a line for each event and each token."""
-    response: dict[str, Any] = {
+    response: JsonDict = {
         "status": answer.status,
         "headers": sent_headers(answer.headers),
         "after": round(answer.after, 4),
@@ -240,20 +244,20 @@ def rendered(
             [round(event.at, 4), _event(event.data)] for event in answer.events
         ]
         lines = ",\n".join(f"      {_dumps(pair)}" for pair in pairs)
-        # The last one: a request may also have "events".
+        # The last match: a request may also contain "events".
         before, _, rest = text.rpartition('"events": []')
         text = f'{before}"events": [\n{lines}\n    ]{rest}'
     return text + "\n"
 
 
-def sent_headers(headers: Mapping[str, str]) -> dict[str, str]:
+def sent_headers(headers: Headers) -> dict[str, str]:
     """The headers that a recording stores, in lower case and in order of name."""
     named = sorted((name.lower(), value) for name, value in headers.items())
     stored = {
         name: value for name, value in named if STORED_HEADERS.fullmatch(name)
     }
     if stored.get("retry-after", "").endswith("GMT"):
-        # A date would be long past at replay.
+        # At replay a date would be long past.
         stored["retry-after"] = f"{seconds_to_wait(dict(named)) or 0:g}"
     return stored
 
@@ -264,7 +268,7 @@ def _on_one_line(found: re.Match[str]) -> str:
     return f'{{{token}, {logprob}, "bytes": [{bytes_}]{end.strip()}'
 
 
-def _body(answer: ApiAnswer) -> dict[str, Any]:
+def _body(answer: ApiAnswer) -> JsonDict:
     if answer.events is not None:
         return {"events": []}
     with contextlib.suppress(ValueError):
@@ -276,7 +280,7 @@ def _body(answer: ApiAnswer) -> dict[str, Any]:
     return {"base64": base64.b64encode(answer.body).decode()}
 
 
-def _answer(response: Mapping[str, Any], source: str) -> ApiAnswer:
+def _answer(response: Json, source: str) -> ApiAnswer:
     body, events, status = b"", None, int(response["status"])
     if "events" in response:
         events = tuple(
@@ -308,8 +312,8 @@ def _event(data: bytes) -> Any:
 
 
 def _json(text: bytes) -> Any:
-    """The value of a JSON text. Raises ValueError for NaN, Infinity and 1e400, which some
-    servers write, and which no file of JSON can hold.
+    """The value of a JSON text. Raises ValueError for NaN, Infinity and 1e400, which some servers
+    write although they are not JSON.
     """
     value = json.loads(text)
     json.dumps(value, allow_nan=False)
@@ -317,7 +321,7 @@ def _json(text: bytes) -> Any:
 
 
 def _same(ours: bytes, theirs: bytes) -> bool:
-    """Equal except for white space between the JSON's parts, which no client can see."""
+    """Whether they differ only in white space between the parts of the JSON."""
     return ours == theirs or (
         theirs.count(b"\n") == 2 and theirs.endswith(b"\n\n")
     )
@@ -333,7 +337,7 @@ def _data(stored: Any) -> bytes:
 
 
 def _dumps(value: Any, indent: int | None = None) -> str:
-    """Readable JSON; escaped if it (half a surrogate pair) cannot be written as UTF-8."""
+    """Readable JSON; escaped if it contains half a surrogate pair, which UTF-8 cannot encode."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     try:
         text.encode()
@@ -343,18 +347,8 @@ def _dumps(value: Any, indent: int | None = None) -> str:
 
 
 def _last_text(messages: Any) -> str:
-    """The (first) text of the last message."""
+    """The first text of the last message."""
     match messages:
-        case [*_, {"content": str(text)}]:
-            return text
-        case [*_, {"content": list(parts)}]:
-            texts = [
-                part.get("text") for part in parts if isinstance(part, dict)
-            ]
-            text = next(filter(None, texts), "")
-            return text if isinstance(text, str) else ""
+        case [*_, {"content": content}]:
+            return next(filter(None, texts_of(content)), "")
     return ""
-
-
-def _why(error: Exception) -> str:
-    return f"it has no {error}" if isinstance(error, KeyError) else str(error)

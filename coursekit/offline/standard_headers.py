@@ -1,9 +1,9 @@
-"""The headers that every answer of the API carries.
+"""The headers of every answer of the API.
 
-Recorded headers are unchanged; missing ones are added when the answer is served, and are never
-stored. Which status carries which header is taken from genuine answers of 2025 and 2026. The
-organization is the account's, or a made-up one. The headers of the network in front of the API
-(cf-*, alt-svc, cookies) are left out.
+Recorded headers are unchanged; missing ones are added when an answer is served, and are never
+stored. Which status has which headers is taken from real answers of 2025 and 2026. The organization
+is the account's, or a made-up one. The headers of the network in front of the API (cf-*, alt-svc,
+cookies) are left out.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ from .exchange import (
     request_id,
 )
 
-EXPOSED = (
-    "X-Request-ID, CF-Ray, CF-Ray"  # to a page in a browser; since June 2026
-)
+# to a page in a browser; since June 2026
+EXPOSED = "X-Request-ID, CF-Ray, CF-Ray"
 
 
 @lru_cache(maxsize=1)
@@ -35,12 +34,12 @@ def _date(second: int) -> str:
 
 
 class StandardHeaders:
-    """x-request-id, date and server on every answer; from the model's side also its version, time
-    and organization.
+    """Adds x-request-id, date and server to every answer; to an answer of the model also version,
+    processing time and organization.
 
-    rng           source of the request ids, so that a client's requests get the same ids each time
+    rng           source of the request ids: with the same seed, a client's ids are the same
     organization  the account's
-    now           the time for ``date``, in seconds since 1970
+    now           returns the time for ``date``, in seconds since 1970
     """
 
     def __init__(

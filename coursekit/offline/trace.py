@@ -4,7 +4,7 @@
     POST /v1/chat/completions gpt-4o -> Validation: 400 unknown_parameter after 0.00 s
     POST /v1/chat/completions gpt-4o -> Missing: RecordingNotFound
 
-Each layer is wrapped, and the last one that a request has reached is the one that answered it.
+Each layer is wrapped; the last one that a request has reached is the one that answered it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _reached: ContextVar[str] = ContextVar("reached", default="")
 
 
 class _Step:
-    """Notes that a request has reached ``layer``."""
+    """Records that a request has reached ``layer``."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
@@ -48,12 +48,12 @@ class _Trace:
 
 
 def step(layer: Layer) -> Layer:
-    """A layer that is named in the trace, if there is one."""
+    """The layer, named in the trace if tracing is on."""
     return _Step(layer) if _is_on() else layer
 
 
 def trace(outermost: Layer) -> Layer:
-    """All layers together, traced where COURSEKIT_TRACE=1 asks for it."""
+    """All layers together, with a line for each request if tracing is on."""
     return _Trace(outermost) if _is_on() else outermost
 
 
@@ -62,8 +62,7 @@ def _is_on() -> bool:
 
 
 def _print(request: ApiRequest, outcome: str) -> None:
-    model = (
-        request.body.get("model", "") if isinstance(request.body, dict) else ""
-    )
-    what = " ".join(filter(None, (request.method, request.path, str(model))))
+    what = f"{request.method} {request.path}"
+    if isinstance(request.body, dict) and request.body.get("model"):
+        what += f" {request.body['model']}"
     print(f"{what} -> {_reached.get()}: {outcome}", file=sys.stderr)

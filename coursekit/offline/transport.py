@@ -1,8 +1,8 @@
-"""The door in process: an httpx2 transport, sync and async, by which the SDK reaches the offline
-API.
+"""The in-process entrance: an httpx2 transport, sync and async, through which the SDK reaches the
+offline API.
 
-A transport is below httpx2's own timeouts, so it applies the request's read timeout itself. Events
-of a stream are due at start + offset, an absolute schedule: a late one does not delay the others.
+httpx2 applies timeouts below this level, so the transport enforces the read timeout itself. Events
+of a stream are due at start + offset, an absolute schedule: a late event does not delay the others.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ import httpx2
 from ..wired import Journal, Served
 from .clock import Clock, VirtualClock
 from .exchange import ApiAnswer, ApiRequest, Layer, Target, api_path
+from .forwarding import Connections, Copied, passed_on
 from .watched.ledger import Ledger
 
 if TYPE_CHECKING:
-    from .forwarding import Connections
     from .recorder import Recorder
 
-REMEMBERED, SMALL = 200, 16_384  # requests, and the bytes of one at most
-PATIENCE = 3600.0  # seconds; of a caller without a read timeout, who would wait forever
+REMEMBERED, SMALL = 200, 16_384  # parsed requests, and the most bytes of one
+PATIENCE = 3600.0  # seconds that a caller without a read timeout waits
 LATE = "The read operation timed out"
 BROKEN = "peer closed connection without sending complete message body (incomplete chunked read)"
 
 
 class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
-    """Give it to httpx2.Client or httpx2.AsyncClient.
+    """A transport for httpx2.Client or httpx2.AsyncClient.
 
-    api       answers
-    clock     waits
-    journal   gets each answer, for receipts
-    ledger    gets each attempt, for the verdict
-    recorder  stores what another server answers; None: nothing is stored
+    api       the layers that answer
+    clock     the clock that waits
+    journal   receives each answer, for receipts
+    ledger    receives each attempt, for the verdict
+    recorder  stores the answers of another server; None: nothing is stored
     """
 
     def __init__(
@@ -51,23 +51,17 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         self.api, self.clock, self.recorder = api, clock, recorder
         self.journal = Journal("replay") if journal is None else journal
         self.ledger = Ledger() if ledger is None else ledger
-        self._connections: Connections | None = None
+        self._connections = Connections()
         self._parsed: dict[bytes, ApiRequest] = {}
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         call = _Call(self, request, request.read())
-        if call.upstream is not None:
-            target = call.upstream.target()
-            if isinstance(target, Target):
-                call.sent = time.perf_counter()
-                try:
-                    response = self._upstreams().send(
-                        target, request.extensions
-                    )
-                except httpx2.TransportError as error:
-                    raise call.not_forwarded(error) from error
-                return call.forwarded(response, target)
-            call.answer_instead(target)
+        if call.upstream and (target := call.sends(call.upstream.target())):
+            try:
+                response = self._connections.send(target, request.extensions)
+            except httpx2.TransportError as error:
+                raise call.not_forwarded(error) from error
+            return call.forwarded(response, target)
         self.clock.wait(call.begins())
         return call.response()
 
@@ -75,19 +69,17 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         self, request: httpx2.Request
     ) -> httpx2.Response:
         call = _Call(self, request, await request.aread())
-        if call.upstream is not None:
-            # It may start a server, or ask for its models.
-            target = await asyncio.to_thread(call.upstream.target)
-            if isinstance(target, Target):
-                call.sent = time.perf_counter()
-                try:
-                    response = await self._upstreams().send_async(
-                        target, request.extensions
-                    )
-                except httpx2.TransportError as error:
-                    raise call.not_forwarded(error) from error
-                return call.forwarded(response, target)
-            call.answer_instead(target)
+        # In a thread: target() may start a server, or ask one for its models.
+        if call.upstream and (
+            target := call.sends(await asyncio.to_thread(call.upstream.target))
+        ):
+            try:
+                response = await self._connections.send_async(
+                    target, request.extensions
+                )
+            except httpx2.TransportError as error:
+                raise call.not_forwarded(error) from error
+            return call.forwarded(response, target)
         try:
             await self.clock.wait_async(call.begins())
         except asyncio.CancelledError:
@@ -96,13 +88,10 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         return call.response()
 
     def parsed(self, request: httpx2.Request, raw: bytes) -> ApiRequest:
-        """The request as the layers see it, remembered: cells are run again, and retries repeat."""
+        """The request as the layers see it, cached: cells are run again, and retries repeat."""
         seen = self._parsed.get(raw)
         path = api_path(request.url.path)
-        if seen is not None and (seen.method, seen.path) == (
-            request.method,
-            path,
-        ):
+        if seen and seen.method == request.method and seen.path == path:
             return seen.with_headers(request.headers)
         parsed = api_request(request, raw)
         if len(raw) <= SMALL:
@@ -111,20 +100,11 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
             self._parsed[raw] = parsed
         return parsed
 
-    def _upstreams(self) -> Connections:
-        if self._connections is None:
-            from .forwarding import Connections  # for those who have a fallback
-
-            self._connections = Connections()
-        return self._connections
-
     def close(self) -> None:
-        if self._connections is not None:
-            self._connections.close()
+        self._connections.close()
 
     async def aclose(self) -> None:
-        if self._connections is not None:
-            await self._connections.aclose()
+        await self._connections.aclose()
 
 
 def api_request(request: httpx2.Request, raw: bytes) -> ApiRequest:
@@ -135,14 +115,14 @@ def api_request(request: httpx2.Request, raw: bytes) -> ApiRequest:
 
 
 class _Call:
-    """One request on its way through the door, its answer, and its entries in the books."""
+    """One request, its answer, and its entries in the journal and the ledger."""
 
     def __init__(
         self, door: OfflineTransport, request: httpx2.Request, raw: bytes
     ) -> None:
         self.door, self.request = door, request
         self.start = door.clock.now()
-        self.sent = 0.0  # when the request was sent on, by time.perf_counter()
+        self.sent = 0.0  # when it was forwarded, by time.perf_counter()
         self.api_request = door.parsed(request, raw)
         if door.recorder is not None:
             door.recorder.check(self.api_request)
@@ -174,7 +154,7 @@ class _Call:
         if answer.events is None and not answer.breaks:
             self.attempt.finish("all", self.start + answer.after)
             headers["content-length"] = str(len(answer.body))
-            # Not ``content=``: the client closes a stream, and sets ``elapsed`` as in live mode.
+            # Not ``content=``: the client closes a stream and sets ``elapsed``, as in live mode.
             stream = httpx2.ByteStream(answer.body)
         return httpx2.Response(answer.status, headers=headers, stream=stream)
 
@@ -194,21 +174,23 @@ class _Call:
 
     # --- another server answers
 
-    def answer_instead(self, refusal: ApiAnswer) -> None:
-        """Answer instead of the other server, with the headers that the layers added."""
-        headers = {**self.answer.headers, **refusal.headers}
-        self.answer = self.attempt.answer = replace(refusal, headers=headers)
+    def sends(self, target: Target | ApiAnswer) -> Target | None:
+        """The request to send; None if it is refused here, for which the answer is set."""
+        if isinstance(target, Target):
+            self.sent = time.perf_counter()
+            return target
+        headers = {**self.answer.headers, **target.headers}
+        self.answer = self.attempt.answer = replace(target, headers=headers)
+        return None
 
     def not_forwarded(self, error: Exception) -> Exception:
         """The error for the caller when the connection to the other server fails."""
-        received = (
-            "timed out" if isinstance(error, httpx2.ReadTimeout) else "all"
+        late = isinstance(error, httpx2.ReadTimeout)
+        self.attempt.finish(
+            "timed out" if late else "all", self.door.clock.now()
         )
-        self.attempt.finish(received, self.door.clock.now())
-        not_made = isinstance(
-            error, httpx2.ConnectError | httpx2.ConnectTimeout
-        )
-        if self.upstream and not_made:
+        not_made = httpx2.ConnectError | httpx2.ConnectTimeout
+        if self.upstream and isinstance(error, not_made):
             return self.upstream.unreachable(error)
         return error
 
@@ -216,21 +198,18 @@ class _Call:
         self, response: httpx2.Response, target: Target
     ) -> httpx2.Response:
         """The other server's answer as it arrives, with the headers that the layers added."""
-        from .forwarding import Copied, passed_on
-
-        layers = self.answer.headers
-        own = {name.lower(): value for name, value in response.headers.items()}
         after = self.elapsed()
+        copied = Copied(response, self.elapsed, self.ended, self.passing)
+        passed = passed_on(response, copied, self.answer.headers)
         self.answer = self.attempt.answer = replace(
             self.answer,
-            status=response.status_code,
-            headers={**layers, **own},
+            status=passed.status_code,
+            headers=dict(passed.headers),
             after=after,
             source=target.label,
         )
         self.passing(after)
-        copied = Copied(response, self.elapsed, self.ended, self.passing)
-        return passed_on(response, copied, layers)
+        return passed
 
     def elapsed(self) -> float:
         """Seconds since the request was sent on."""
@@ -242,7 +221,7 @@ class _Call:
             self.door.clock.wait(self.start + seconds)
 
     def ended(self, pieces: list[tuple[float, bytes]], how: str) -> None:
-        """Enter a forwarded answer in the books, and store it if that is wanted."""
+        """Enter a forwarded answer in journal and ledger, and store it if there is a recorder."""
         answer, upstream = self.answer, self.upstream
         seconds = pieces[-1][0] if pieces else answer.after
         source = answer.source
@@ -268,12 +247,14 @@ class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         for due, data in self._steps():
             self.clock.wait(due)
-            yield _or_raise(data)
+            if data:
+                yield data
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for due, data in self._steps():
             await self.clock.wait_async(due)
-            yield _or_raise(data)
+            if data:
+                yield data
 
     def close(self) -> None:
         if self.call.attempt.received == "left":
@@ -282,8 +263,8 @@ class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     async def aclose(self) -> None:
         self.close()
 
-    def _steps(self) -> Iterator[tuple[float, bytes | Exception]]:
-        """The bytes with their times, or the exception that ends them."""
+    def _steps(self) -> Iterator[tuple[float, bytes]]:
+        """Each piece with the time when it is due; raises the exception that ends them."""
         call, answer = self.call, self.call.answer
         arrived = call.start + answer.after
         if answer.events is None:
@@ -293,21 +274,13 @@ class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
             due = max(call.start + event.at, arrived)
             if due - arrived > call.patience:
                 due = arrived + call.patience
-                yield due, call.late(due)
-            # Noted beforehand: the SDK closes a stream at [DONE], and reads no further.
+                yield due, b""
+                raise call.late(due)
+            # Before it is read: the SDK closes a stream at [DONE] and reads no further.
             if number == len(events) and not answer.breaks:
                 call.attempt.finish("all", due)
             yield due, event.data
             arrived = due
         if answer.breaks:
             call.attempt.finish("all", arrived)
-            yield (
-                arrived,
-                httpx2.RemoteProtocolError(BROKEN, request=call.request),
-            )
-
-
-def _or_raise(data: bytes | Exception) -> bytes:
-    if isinstance(data, Exception):
-        raise data
-    return data
+            raise httpx2.RemoteProtocolError(BROKEN, request=call.request)

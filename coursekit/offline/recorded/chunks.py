@@ -1,5 +1,4 @@
-"""A whole answer as the chunks of a stream, cut where its tokens end and in the order of the real
-API.
+"""A whole answer as the chunks of a stream, cut at its tokens and in the order of the real API.
 
 What has no chunks (sound, calls of custom tools) raises NoSuchForm.
 """
@@ -8,13 +7,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
 from ... import tokens
-from ..exchange import DONE, Event, sse
+from ..exchange import DONE, Event, Json, JsonDict, sse
 
 STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -28,9 +27,9 @@ IN_PIECES = (
     "function_call",
 )
 
-Chunk = dict[str, Any]
+Chunk = JsonDict
 # a delta, and the logprobs of its tokens
-Piece = tuple[dict[str, Any], dict[str, Any] | None]
+Piece = tuple[JsonDict, JsonDict | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +37,13 @@ class Pace:
     """Seconds of a drawn answer: a log-normal wait for the first token, then log-normal gaps.
 
     first  median wait: that of ``openai-processing-ms`` in public recordings of streams (2025-26)
-           is 0.354 s for gpt-4o and 0.317 s for gpt-4o-mini, the 90 % points twice that (hence
-           ``spread``)
+           is 0.354 s for gpt-4o and 0.317 s for gpt-4o-mini, and the 90th percentile is twice that
+           (hence ``spread``)
     gap    median seconds between tokens: an author's choice within what users see, 50 to 80 tokens
-           a second
+           per second
     hidden seconds for each token of hidden reasoning: how ``openai-processing-ms`` grows with the
-      completion tokens in
-           19 public recordings of o4-mini (2026; least squares, correlation 0.93)
+           completion tokens in 19 public recordings of o4-mini (2026; least squares, correlation
+           0.93)
     """
 
     first: float = 0.354
@@ -58,21 +57,21 @@ class Pace:
 
 
 class NoSuchForm(ValueError):
-    """An answer cannot be given in the form that was asked for."""
+    """An answer cannot be given in the requested form."""
 
 
 def chunks(
-    completion: Mapping[str, Any],
-    body: Mapping[str, Any],
+    completion: Json,
+    body: Json,
     cut_after: int | None = None,
 ) -> Iterator[Chunk]:
     """The chunks of a completion, in the order of the real API: roles, texts and calls, finish
     reasons, usage.
 
     completion  the body of a chat completion
-    body        of the request: its model's tokenizer cuts the texts, its stream_options say whether
-                there is usage
-    cut_after   the stream ends after so many pieces of text, unfinished; None: it does not
+    body        the request's body: its model's tokenizer cuts the texts, its stream_options say
+                whether there is usage
+    cut_after   the stream ends, unfinished, after this many pieces of text; None: it finishes
 
     Raises NoSuchForm for what has no chunks: sound, calls of custom tools.
     """
@@ -82,8 +81,8 @@ def chunks(
     head |= {name: completion[name] for name in HEAD if name in completion}
 
     def chunk(
-        choice: Mapping[str, Any],
-        delta: Mapping[str, Any],
+        choice: Json,
+        delta: Json,
         logprobs: Any = None,
         reason: Any = None,
     ) -> Chunk:
@@ -116,7 +115,7 @@ def chunks(
 
 
 def timed(
-    stream: Iterator[Chunk],
+    stream: Iterable[Chunk],
     first: float,
     gap: Callable[[], float],
     rng: random.Random,
@@ -125,49 +124,44 @@ def timed(
     """Chunks as events, with [DONE] after the last one of an answer that ended.
 
     first       seconds until the first chunk
-    gap         seconds before each chunk with a piece of the answer
-    obfuscated  each is padded to a multiple of 16 bytes, as the API does
+    gap         returns the seconds before each chunk with a piece of the answer
+    obfuscated  True: each is padded to a multiple of 16 characters, as the API does
     """
     at, finished = first, False
     for chunk in stream:
         if is_piece(chunk):
             at += gap()
-        finished = finished or any(
-            choice["finish_reason"] for choice in chunk["choices"]
-        )
+        finished |= any(choice["finish_reason"] for choice in chunk["choices"])
+        data = sse(chunk)
         if obfuscated:
-            bare = sse({**chunk, "obfuscation": ""}).decode(
-                "utf-8", "surrogatepass"
-            )
-            padding = rng.choices(ALPHABET, k=-len(bare) % 16)
-            chunk = {**chunk, "obfuscation": "".join(padding)}  # noqa: PLW2901
-        yield Event(round(at, 4), sse(chunk))
+            bare = sse({**chunk, "obfuscation": ""})
+            length = len(bare.decode("utf-8", "surrogatepass"))
+            padding = "".join(rng.choices(ALPHABET, k=-length % 16))
+            data = sse({**chunk, "obfuscation": padding})
+        yield Event(round(at, 4), data)
     if finished:
         yield Event(round(at, 4), DONE)
 
 
 def is_piece(chunk: Chunk) -> bool:
-    """Whether a chunk contains a piece of the answer: neither a role, nor a finish reason, nor the
-    usage.
-    """
+    """Whether a chunk contains a piece of the answer, not a role, finish reason or usage."""
     return any(
         choice["delta"] and "role" not in choice["delta"]
         for choice in chunk["choices"]
     )
 
 
-def _pieces(choice: Mapping[str, Any], model: str) -> list[Piece]:
+def _pieces(choice: Json, model: str) -> list[Piece]:
     """What a choice's chunks contain, one after the other; the first contains the role."""
     message, logprobs = choice["message"], choice.get("logprobs")
     calls, text = message.get("tool_calls") or [], message.get("content")
     refusal = message.get("refusal")
-    if message.get("audio") or any(
-        call.get("type") != "function" for call in calls
-    ):
+    custom = any(call.get("type") != "function" for call in calls)
+    if message.get("audio") or custom:
         raise NoSuchForm(
             "Sound, and calls of custom tools, are not cut into chunks."
         )
-    opening: dict[str, Any] = {"role": message.get("role", "assistant")}
+    opening: JsonDict = {"role": message.get("role", "assistant")}
     opening["content"] = None if text is None else ""
     alone = len(calls) == 1 and not text and refusal is None
     if alone:
@@ -176,7 +170,7 @@ def _pieces(choice: Mapping[str, Any], model: str) -> list[Piece]:
         opening["refusal"] = ""
     elif alone or not calls:  # parallel calls begin with the role alone
         opening["refusal"] = None
-    no_tokens: dict[str, Any] | None = None
+    no_tokens: JsonDict | None = None
     if logprobs is not None:
         no_tokens = {"content": [], "refusal": None}
     pieces: list[Piece] = [(opening, no_tokens)]
@@ -185,22 +179,23 @@ def _pieces(choice: Mapping[str, Any], model: str) -> list[Piece]:
             pieces.append(({name: value}, None))
     pieces += _texts("content", text or "", logprobs, model)
     pieces += _texts("refusal", refusal or "", logprobs, model)
+    deltas: list[JsonDict] = []
     if call := message.get("function_call"):
-        pieces.append(
-            ({"function_call": {"name": call["name"], "arguments": ""}}, None)
+        deltas.append(
+            {"function_call": {"name": call["name"], "arguments": ""}}
         )
         for part in cut(call["arguments"], model):
-            pieces.append(({"function_call": {"arguments": part}}, None))
+            deltas.append({"function_call": {"arguments": part}})
     for index, call in enumerate(calls):
         if not alone:
-            pieces.append(({"tool_calls": [_opened(index, call)]}, None))
+            deltas.append({"tool_calls": [_opened(index, call)]})
         for part in cut(call["function"]["arguments"], model):
             more = {"index": index, "function": {"arguments": part}}
-            pieces.append(({"tool_calls": [more]}, None))
-    return pieces
+            deltas.append({"tool_calls": [more]})
+    return pieces + [(delta, None) for delta in deltas]
 
 
-def _opened(index: int, call: Mapping[str, Any]) -> dict[str, Any]:
+def _opened(index: int, call: Json) -> JsonDict:
     function = {"name": call["function"]["name"], "arguments": ""}
     return {
         "index": index,
@@ -211,7 +206,7 @@ def _opened(index: int, call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _texts(
-    name: str, text: str, logprobs: Mapping[str, Any] | None, model: str
+    name: str, text: str, logprobs: Json | None, model: str
 ) -> list[Piece]:
     """The pieces of ``text``: its tokens, with log-probabilities if there are any."""
     listed = (logprobs or {}).get(name) or []
@@ -248,9 +243,7 @@ def _text_of(listed: list[Any]) -> str | None:
 
 
 def cut(text: str, model: str) -> list[str]:
-    """``text`` split into the model's tokens, or gpt-4o's if the model's are not
-    known.
-    """
+    """``text`` split into the model's tokens, or gpt-4o's if the model's are unknown."""
     try:
         parts = tokens.tokenize(text, model)
     except LookupError:
@@ -258,5 +251,13 @@ def cut(text: str, model: str) -> list[str]:
     return [token.text for token in parts if token.text]
 
 
-def options_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def options_of(body: Json) -> Json:
     return body.get("stream_options") or {}
+
+
+def usage_of(prompt: int, completion: int) -> JsonDict:
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }

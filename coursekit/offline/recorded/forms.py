@@ -1,21 +1,19 @@
-"""A recorded answer in the form that is asked for: whole, or streamed, with or without its usage.
+"""A recorded answer in the requested form: whole or streamed, with or without its usage.
 
-An answer that did not end is never made to look complete, and what a form cannot show (sound, an
-unknowable count) is not made up: the answer then does not have that form.
+An answer that did not end is never made to look complete. What a form cannot show (sound, a count
+that cannot be known) is not made up: the answer then does not have that form.
 """
 
 from __future__ import annotations
 
 import copy
-import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from ... import models, tokens
 from ..event_stream import is_done, json_of, objects_of
-from ..exchange import ApiAnswer, Event, json_answer, sse
+from ..exchange import ApiAnswer, Event, Json, JsonDict, json_answer, sse
 from .chunks import (
     STREAM,
     Chunk,
@@ -25,19 +23,20 @@ from .chunks import (
     is_piece,
     options_of,
     timed,
+    usage_of,
 )
 
-# texts that come in pieces
+# fields whose texts arrive in pieces
 GROWING = ("content", "refusal", "arguments", "reasoning", "reasoning_content")
 
 
-def as_asked(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
-    """A recorded answer in the form that is asked for; its source says what was done to it.
+def as_asked(answer: ApiAnswer, body: Json) -> ApiAnswer:
+    """A recorded answer in the requested form; its source says what was done to it.
 
-    answer  recorded for a request that is equal but for ``stream`` and ``stream_options``
-    body    of the request now
+    answer  recorded for a request that differs only in ``stream`` and ``stream_options``
+    body    the body of the request that asks now
 
-    Raises NoSuchForm, for one. A refusal is the same in every form.
+    A refusal is the same in every form. Raises NoSuchForm if the answer does not have the form.
     """
     if answer.status != 200:
         return answer
@@ -47,16 +46,14 @@ def as_asked(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
             return change(answer, body)
         return answer if answer.events is None else _assembled(answer, body)
     except (LookupError, TypeError, AttributeError) as error:
-        raise NoSuchForm(
-            f"It has not the shape of a completion: {error!r}"
-        ) from error
+        raise NoSuchForm(f"It is not a completion: {error!r}") from error
 
 
-def _streamed(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
-    """A whole answer as a stream that takes as long: the model's facts say which part of that
-    passes before it.
+def _streamed(answer: ApiAnswer, body: Json) -> ApiAnswer:
+    """A whole answer as a stream that takes as long; the model's facts say how much of that time
+    passes before the first piece.
     """
-    completion = next(objects_of(answer), {})
+    completion = next(iter(objects_of(answer)), {})
     if answer.breaks or not completion.get("choices"):
         raise NoSuchForm("It is not a completion.")
     stream = list(chunks(completion, body))
@@ -64,11 +61,9 @@ def _streamed(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
     gaps = [Pace().draw_gap(rng) for chunk in stream if is_piece(chunk)]
     waited = answer.after * _share_before_first(completion, body, len(gaps))
     scale = (answer.after - waited) / sum(gaps) if gaps else 0.0
-    scaled = iter([scale * gap for gap in gaps])
+    scaled = (scale * gap for gap in gaps)
     obfuscated = options_of(body).get("include_obfuscation") is not False
-    events = tuple(
-        timed(iter(stream), waited, scaled.__next__, rng, obfuscated)
-    )
+    events = tuple(timed(stream, waited, scaled.__next__, rng, obfuscated))
     return replace(
         answer,
         headers=_headers(answer, STREAM["content-type"], waited),
@@ -79,30 +74,26 @@ def _streamed(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
     )
 
 
-def _share_before_first(
-    completion: Chunk, body: Mapping[str, Any], pieces: int
-) -> float:
-    """The part of an answer's time that passes before its first piece, by its hidden tokens and the
-    model's latency.
+def _share_before_first(completion: Chunk, body: Json, pieces: int) -> float:
+    """The share of an answer's time before its first piece, by its hidden tokens and the model's
+    latency.
     """
     model = str(body.get("model"))
-    fit = models.get(model).latency if models.known(model) else None
-    first, each = (
-        (fit.first, fit.per_token) if fit else (Pace().first, Pace().gap)
-    )
-    details = (completion.get("usage") or {}).get(
-        "completion_tokens_details"
-    ) or {}
+    first, each = Pace().first, Pace().gap
+    if models.known(model) and (fit := models.get(model).latency):
+        first, each = fit.first, fit.per_token
+    usage = completion.get("usage") or {}
+    details = usage.get("completion_tokens_details") or {}
     before = first + each * (details.get("reasoning_tokens") or 0)
     return before / (before + each * pieces)
 
 
-def _assembled(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
+def _assembled(answer: ApiAnswer, body: Json) -> ApiAnswer:
     """The completion that a stream amounts to, if it ended."""
-    stream = [chunk for _, chunk in _chunks_of(answer) if chunk is not None]
+    stream = objects_of(answer)
     if answer.breaks or not _ended(stream, body):
         raise NoSuchForm("The stream did not end.")
-    merged: dict[int, dict[str, Any]] = {}
+    merged: dict[int, JsonDict] = {}
     for choice in _choices(stream):
         _merge(merged.setdefault(choice["index"], {}), choice)
     first = stream[0]
@@ -118,31 +109,27 @@ def _assembled(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
     )
 
 
-def _with_options(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
+def _with_options(answer: ApiAnswer, body: Json) -> ApiAnswer:
     """A stream with the usage and the obfuscation that are asked for."""
     options, source = options_of(body), answer.source
     counted = options.get("include_usage") is True
     left_out = set() if counted else {"usage"}
     if options.get("include_obfuscation") is False:
         left_out.add("obfuscation")
-    parsed = _chunks_of(answer)
-    stream = [chunk for _, chunk in parsed if chunk is not None]
+    stream = objects_of(answer)
     added: list[Event] = []
-    if (
-        counted
-        and not _usage(stream)
-        and not answer.breaks
-        and _ended(stream, body)
-    ):
-        usage = count(json.loads(_assembled(answer, body).body), body)
-        if usage is None:
+    ended = not answer.breaks and _ended(stream, body)
+    if counted and ended and not _usage(stream):
+        [whole] = objects_of(_assembled(answer, body))
+        if whole["usage"] is None:
             raise NoSuchForm("Its usage cannot be known.")
-        last = {**stream[-1], "choices": [], "usage": usage}
+        last = {**stream[-1], "choices": [], "usage": whole["usage"]}
         added.append(Event(answer.seconds, sse(last)))
         source += ", usage counted"
     events: list[Event] = []
-    for event, chunk in parsed:
-        if chunk is None:
+    for event in answer.events or ():
+        chunk = json_of(event.data)
+        if chunk is None:  # [DONE], or a comment
             events += [*(added if is_done(event.data) else ()), event]
             continue
         if chunk.get("usage") and not chunk.get("choices") and not counted:
@@ -156,15 +143,17 @@ def _with_options(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
     return replace(answer, events=tuple(events), source=source)
 
 
-def count(completion: Chunk, body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The usage of a completion, by counting; None if part of it cannot be seen: hidden
+def count(completion: Chunk, body: Json) -> JsonDict | None:
+    """The usage of a completion, by counting; None if part of it cannot be counted: hidden
     reasoning, tools, images.
     """
     model = str(completion.get("model"))
-    hidden = any(
-        body.get(name) for name in ("tools", "functions", "response_format")
-    )
-    if hidden or not models.known(model) or models.get(model).reasons:
+    hidden = body.keys() & {"tools", "functions", "response_format"}
+    if (
+        any(body[name] for name in hidden)
+        or not models.known(model)
+        or models.get(model).reasons
+    ):
         return None
     try:
         prompt = tokens.count_tokens(body["messages"], model)
@@ -175,24 +164,15 @@ def count(completion: Chunk, body: Mapping[str, Any]) -> dict[str, Any] | None:
             written += tokens.count_tokens(text, model)
     except (ValueError, LookupError, TypeError):
         return None
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": written,
-        "total_tokens": prompt + written,
-    }
+    return usage_of(prompt, written)
 
 
-def _chunks_of(answer: ApiAnswer) -> list[tuple[Event, Chunk | None]]:
-    """The events of a stream, each with its chunk; None for one that has none, such as [DONE]."""
-    return [(event, json_of(event.data)) for event in answer.events or ()]
-
-
-def _choices(stream: list[Chunk]) -> Iterator[dict[str, Any]]:
+def _choices(stream: list[Chunk]) -> Iterator[JsonDict]:
     for chunk in stream:
         yield from chunk.get("choices", ())
 
 
-def _ended(stream: list[Chunk], body: Mapping[str, Any]) -> bool:
+def _ended(stream: list[Chunk], body: Json) -> bool:
     """Whether every choice has its finish reason, and no error was reported."""
     ended = {
         choice["index"]
@@ -204,9 +184,9 @@ def _ended(stream: list[Chunk], body: Mapping[str, Any]) -> bool:
     )
 
 
-def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
-    """Add a chunk's contents to ``whole``: texts and lists grow, an item of a list is found by its
-    index.
+def _merge(whole: JsonDict, part: Json) -> None:
+    """Add a chunk's contents to ``whole``: texts and lists grow; an item of a list is identified by
+    its index.
     """
     for name, value in part.items():
         before = whole.get(name)
@@ -217,37 +197,24 @@ def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
             whole[name] = before = [] if before is None else before
             for item in value:
                 index = item.get("index") if isinstance(item, dict) else None
-                earlier = [
-                    other
-                    for other in before
-                    if index is not None and other["index"] == index
-                ]
-                if earlier:
-                    _merge(earlier[0], item)
-                else:
+                same = (one for one in before if one.get("index") == index)
+                earlier = None if index is None else next(same, None)
+                if earlier is None:
                     before.append(copy.deepcopy(item))
-        elif (
-            isinstance(value, str)
-            and isinstance(before, str)
-            and name in GROWING
-        ):
+                else:
+                    _merge(earlier, item)
+        elif name in GROWING and value is not None and before is not None:
             whole[name] = before + value
         elif value is not None or name not in whole:
             whole[name] = value
 
 
-def _whole(choice: Mapping[str, Any]) -> dict[str, Any]:
+def _whole(choice: Json) -> JsonDict:
     """A choice whose chunks were merged, in the shape of a completion's."""
-    message = {
-        "role": "assistant",
-        "content": None,
-        **(choice.get("delta") or {}),
-    }
+    delta = choice.get("delta") or {}
+    message = {"role": "assistant", "content": None, **delta}
     if "tool_calls" in message:
-        calls = sorted(
-            message["tool_calls"], key=lambda call: call.pop("index")
-        )
-        message["tool_calls"] = calls
+        message["tool_calls"].sort(key=lambda call: call.pop("index"))
     message.setdefault("refusal", None)
     message.setdefault("annotations", [])
     return {
@@ -258,20 +225,18 @@ def _whole(choice: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fields(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Those of the fields that are there."""
+def _fields(value: Json, *names: str) -> JsonDict:
+    """These fields, as far as they exist."""
     return {name: value[name] for name in names if name in value}
 
 
-def _usage(stream: list[Chunk]) -> dict[str, Any] | None:
-    return next(
-        (chunk["usage"] for chunk in reversed(stream) if chunk.get("usage")),
-        None,
-    )
+def _usage(stream: list[Chunk]) -> JsonDict | None:
+    usages = [chunk["usage"] for chunk in stream if chunk.get("usage")]
+    return usages[-1] if usages else None
 
 
 def _headers(answer: ApiAnswer, kind: str, seconds: float) -> dict[str, str]:
-    """An answer's headers, for another content type and ``seconds`` of processing."""
+    """The answer's headers with another content type and ``seconds`` of processing."""
     headers = {**answer.headers, "content-type": kind}
     if "openai-processing-ms" in headers:
         headers["openai-processing-ms"] = str(round(seconds * 1000))

@@ -1,30 +1,28 @@
-"""Real replies of a small open model, for recordings of provenance "local".
+"""Real replies of a small open model, for recordings with provenance "local".
 
-Only a model can show what a sampling parameter does to text: what an author wrote is not evidence.
-So where a lesson's replies file says ``local = true``, the answer is a reply that SmolLM2 gave to
-this very request (``coursekit.logits``). Its ``model`` is SmolLM2's, whatever the request named.
+Only a model can show what a sampling parameter does to text; what an author wrote is not evidence.
+Where a lesson's replies file says ``local = true``, the answer is the reply of SmolLM2 to exactly
+this request (``coursekit.logits``). Its ``model`` is SmolLM2's, whatever the request's was.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from ...foundation.portable import Portable
 from ...logits import load_reply, reply_names
-from ..exchange import ApiAnswer, json_answer
+from ..exchange import ApiAnswer, Json, JsonDict, json_answer
 from ..recordings import Provenance
 
-# These change nothing in the text that is sampled.
+# These do not change the sampled text.
 NOT_SAMPLING = ("model", "logprobs", "top_logprobs")
 
 
 class NoLocalReply(Portable, LookupError):
-    """The local model has not answered this yet; the message says how to ask it."""
+    """There is no reply of the local model to a request; the message says how to add one."""
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
+    def __init__(self, body: Json) -> None:
         super().__init__(
             "No reply was taken from the local model for "
             f"{json.dumps(_sampling(body), ensure_ascii=False)}.\n"
@@ -32,10 +30,10 @@ class NoLocalReply(Portable, LookupError):
         )
 
 
-def local_answer(body: Mapping[str, Any]) -> tuple[ApiAnswer, Provenance]:
-    """The real reply to this request, and whose it is. Raises NoLocalReply.
+def local_answer(body: Json) -> tuple[ApiAnswer, Provenance]:
+    """The real reply to this request, and its provenance. Raises NoLocalReply.
 
-    body  the request's: with the messages and sampling parameters that the model was given
+    body  the request's body, with the messages and sampling parameters that the model was given
     """
     for name in reply_names():
         reply = load_reply(name)
@@ -54,24 +52,22 @@ def local_answer(body: Mapping[str, Any]) -> tuple[ApiAnswer, Provenance]:
     raise NoLocalReply(body)
 
 
-def _answers(request: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
-    """Whether the reply to ``request`` answers ``body``, with all the log-probabilities of it."""
+def _answers(request: Json, body: Json) -> bool:
+    """Whether the reply to ``request`` answers ``body``, with all log-probabilities it wants."""
     if _sampling(request) != _sampling(body):
         return False
     wanted = body.get("top_logprobs") or 0
     return not body.get("logprobs") or wanted <= request.get("top_logprobs", -1)
 
 
-def _sampling(body: Mapping[str, Any]) -> dict[str, Any]:
+def _sampling(body: Json) -> JsonDict:
     """The parameters that the sampled text depends on."""
     given = {name: value for name, value in body.items() if value is not None}
     return {name: given[name] for name in given if name not in NOT_SAMPLING}
 
 
-def _with_logprobs(
-    response: dict[str, Any], body: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The response with the log-probabilities that the request wants, and no others."""
+def _with_logprobs(response: JsonDict, body: Json) -> JsonDict:
+    """The response with exactly the log-probabilities that the request wants."""
     for choice in response["choices"]:
         if not body.get("logprobs"):
             choice["logprobs"] = None

@@ -1,32 +1,33 @@
-"""The replay layer: what was recorded wins; what was not goes on to the next layer."""
+"""The replay layer: answers what was recorded, and passes anything else to the next layer."""
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 
 from ..exchange import ApiAnswer, ApiRequest, Layer
-from ..recordings import Recordings, name_of, names_of_other_forms
+from ..recordings import Recordings, log_use, name_of, names_of_other_forms
 
 
 class Replay:
-    """Answers from recordings, in their order and then from the start, counted for each Replay
-    object.
+    """Answers from recordings.
 
-    recordings  where the answers are
-    inner       asked when nothing is recorded
-    used        a file that gets a line with each served recording's path (tests find unused ones),
-                or None
+    Several answers to one request are served in order and then from the start; each Replay object
+    counts its own.
+
+    recordings  the recorded answers
+    inner       answers what is not recorded
+    used        a file that gets a line with the path of each recording that is served (tests find
+                the unused ones), or None
     """
 
     def __init__(
         self, recordings: Recordings, inner: Layer, used: Path | None = None
     ) -> None:
         self.recordings, self.inner, self.used = recordings, inner, used
-        # By name: the next answer's number, and how many there are (0: not known yet).
+        # By name: the next answer's number, and how many answers there are (0: unknown).
         self._next: dict[str, tuple[int, int]] = {}
-        # By name and file: a recorded answer, and the same in the form that is asked for.
+        # By name and file: a recorded answer, and the same answer in the requested form.
         self._formed: dict[
             tuple[str, str], tuple[ApiAnswer, ApiAnswer | None]
         ] = {}
@@ -39,22 +40,18 @@ class Replay:
         if found is None:
             return self.inner.answer(request)
         answer, path = found
-        if self.used is not None:
-            with self.used.open("a", encoding="utf-8") as file:
-                file.write(f"{os.path.abspath(path)}\n")
+        log_use(self.used, path)
         return answer
 
     def _next_of(self, name: str) -> tuple[ApiAnswer, str] | None:
         """The next of the answers with this name, and its file; None: there is none."""
         with self._lock:
             number, end = self._next.get(name, (0, 0))
-            found = (
-                None
-                if number == end > 0
-                else self.recordings.answer(name, number)
-            )
+            found = None
+            if number != end or end == 0:
+                found = self.recordings.answer(name, number)
             if found is None and number:
-                # Past the last answer: from the start, and no need to look here again.
+                # After the last answer: from the start, without looking again.
                 number, end, found = 0, number, self.recordings.answer(name)
             if found is not None:
                 self._next[name] = (number + 1, end)
@@ -63,7 +60,7 @@ class Replay:
     def _in_another_form(
         self, request: ApiRequest
     ) -> tuple[ApiAnswer, str] | None:
-        """An answer that was recorded whole, for one who asks for a stream; and the reverse."""
+        """An answer that was recorded whole, as the requested stream, and the reverse."""
         for name in names_of_other_forms(request):
             if (found := self._next_of(name)) is None:
                 continue
@@ -78,10 +75,8 @@ class Replay:
 
 
 def _formed(answer: ApiAnswer, request: ApiRequest) -> ApiAnswer | None:
-    # few need these, and their imports take time
-    from .chunks import (
-        NoSuchForm,
-    )
+    # Imported here because few requests need them, and the imports take time.
+    from .chunks import NoSuchForm
     from .forms import as_asked
 
     try:

@@ -1,10 +1,9 @@
-"""Written recordings: what an author has the model say, made into exchanges of the API's real
-shape.
+"""Written recordings: an author's text in the shape of a real exchange with the API.
 
-``coursekit record LESSON --written`` runs a lesson's notebook with this layer in the place of the
-real API. It takes the text from ``data/replies/<lesson>.toml``, counts the tokens, cuts at the
-token limit or a stop sequence as the API does, and stores the exchange with provenance "written".
-Times are drawn, not measured: see ``Pace``.
+``coursekit record LESSON --written`` runs a lesson's notebook with this layer instead of the real
+API. It takes the text from ``data/replies/<lesson>.toml``, counts the tokens, cuts at the token
+limit or a stop sequence as the API does, and stores the exchange with provenance "written". Times
+are drawn at random, not measured: see ``Pace``.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import json
 import math
 import random
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,11 +21,20 @@ from typing import Any
 
 from ... import models, tokens
 from ...foundation.portable import Portable
-from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, json_answer
+from ..exchange import (
+    CHAT_COMPLETIONS,
+    ApiAnswer,
+    ApiRequest,
+    Json,
+    JsonDict,
+    json_answer,
+    request_id,
+    texts_of,
+)
 from ..recorder import Recorder
 from ..recordings import Provenance, Recordings, name_of
 from ..rules.validation import refusal_of
-from .chunks import ALPHABET, STREAM, Pace, chunks, timed
+from .chunks import ALPHABET, STREAM, Pace, chunks, timed, usage_of
 from .local_replies import local_answer
 
 
@@ -41,13 +49,13 @@ class Reply:
     refusal        said in place of text
     reasoning      hidden reasoning tokens
     cached         tokens of the prompt that were read from the cache
-    cut_after      a stream ends in good order after so many text events, unfinished
-    local          in place of all this: what a real open model replied to this very request
+    cut_after      a stream ends without an error, unfinished, after this many text events
+    local          instead of all this: the reply of a real open model to exactly this request
                    (``local_replies``)
     """
 
     to: str
-    when: Mapping[str, Any] = field(default_factory=dict)
+    when: Json = field(default_factory=dict)
     text: str = ""
     texts: Sequence[str] = ()
     refusal: str | None = None
@@ -56,52 +64,41 @@ class Reply:
     cut_after: int | None = None
     local: bool = False
 
-    def answers(self, body: Mapping[str, Any]) -> bool:
+    def answers(self, body: Json) -> bool:
         return self.to in last_user_text(body) and all(
             body.get(key) == value for key, value in self.when.items()
         )
 
 
-@dataclass(frozen=True)
-class Dialogue:
-    """One ``[[dialogue]]`` of a replies file: what a learner is likely to ask, although no cell of
-    the notebook does.
+def dialogue(
+    turns: Sequence[Sequence[str]], request: Json, system: str = ""
+) -> Iterator[tuple[JsonDict, Reply]]:
+    """The requests and replies of one ``[[dialogue]]`` of a replies file.
+
+    A dialogue is what learners are likely to ask, but no cell does. Each request has the history
+    before it.
 
     turns    pairs of what the user says and what the model replies
-    system   the instructions; "" for none
     request  the other parameters of each request, e.g. {model = "gpt-4o", max_tokens = 500}
+    system   the instructions; "" for none
     """
-
-    turns: Sequence[Sequence[str]]
-    request: Mapping[str, Any]
-    system: str = ""
-
-    def exchanges(self) -> Iterator[tuple[dict[str, Any], Reply]]:
-        """The body of each request, with the history before it, and its reply."""
-        messages = (
-            [{"role": "system", "content": self.system}] if self.system else []
-        )
-        for question, text in self.turns:
-            messages = [*messages, {"role": "user", "content": question}]
-            yield (
-                {**self.request, "messages": messages},
-                Reply(question, {"messages": messages}, text),
-            )
-            messages = [*messages, {"role": "assistant", "content": text}]
+    messages = [{"role": "system", "content": system}] if system else []
+    for question, text in turns:
+        messages = [*messages, {"role": "user", "content": question}]
+        reply = Reply(question, {"messages": messages}, text)
+        yield {**request, "messages": messages}, reply
+        messages = [*messages, {"role": "assistant", "content": text}]
 
 
 class NoWrittenReply(Portable, LookupError):
-    """The notebook asked something that the replies file does not answer; the message holds the
-    entry to add.
-    """
+    """The replies file has no reply to a request; the message contains the entry to add."""
 
     def __init__(self, body: Any, path: Path) -> None:
-        said = last_user_text(body)[:60].replace('"', '\\"').splitlines() or [
-            ""
-        ]
+        first_line = last_user_text(body)[:60].partition("\n")[0]
+        to = first_line.replace('"', '\\"')
         super().__init__(
             f"{path.name} has no reply to this request.\nAdd an entry such as\n\n"
-            f'  [[reply]]\n  to = "{said[0]}"\n  text = "…"\n'
+            f'  [[reply]]\n  to = "{to}"\n  text = "…"\n'
         )
 
 
@@ -119,7 +116,7 @@ class Written:
         self.replies = [Reply(**entry) for entry in document.get("reply", ())]
         self.requests: list[ApiRequest] = []  # those of the dialogues
         for entry in document.get("dialogue", ()):
-            for body, reply in Dialogue(**entry).exchanges():
+            for body, reply in dialogue(**entry):
                 self.requests.append(request_of(body))
                 self.replies.append(reply)
         self._stored: set[str] = set()
@@ -127,7 +124,7 @@ class Written:
     def answer(self, request: ApiRequest) -> ApiAnswer:
         refused = refusal_of(request.body)
         if refused is not None:
-            return refused  # the offline API says the same in replay: nothing to record
+            return refused  # as in replay, so there is nothing to record
         fitting = [
             reply for reply in self.replies if reply.answers(request.body)
         ]
@@ -142,13 +139,13 @@ class Written:
         recorder = Recorder(self.recordings, provenance)
         recorder.check(request)
         name = name_of(request)
-        if name not in self._stored:  # a second time the answer is the same
+        if name not in self._stored:  # the answer is always the same
             recorder.keep(request, answer)
             self._stored.add(name)
         return answer
 
 
-def request_of(body: Mapping[str, Any]) -> ApiRequest:
+def request_of(body: Json) -> ApiRequest:
     """The request that has this body."""
     raw = json.dumps(body, ensure_ascii=False).encode()
     return ApiRequest("POST", CHAT_COMPLETIONS, raw)
@@ -157,9 +154,10 @@ def request_of(body: Mapping[str, Any]) -> ApiRequest:
 def written_answer(
     request: ApiRequest, reply: Reply, on: datetime.date, pace: Pace
 ) -> ApiAnswer:
-    """The exchange in the real API's shape. The same request and reply give the same bytes."""
+    """The answer in the real API's shape; the same bytes for the same request and reply."""
     body = request.body
     rng = random.Random(name_of(request) + reply.text)
+    noon = datetime.datetime(on.year, on.month, on.day, 12, tzinfo=datetime.UTC)
     model = models.get(body["model"])
     texts = reply.texts or [reply.text] * body.get("n", 1)
     written = [_generated(text, body, reply) for text in texts]
@@ -168,7 +166,7 @@ def written_answer(
     value = {
         "id": "chatcmpl-" + "".join(rng.choices(ALPHABET, k=29)),
         "object": "chat.completion",
-        "created": int(_noon(on)) + rng.randrange(3600),
+        "created": int(noon.timestamp()) + rng.randrange(3600),
         "model": models.echoed(body["model"]),
         "choices": [
             _choice(i, pieces, reason, reply, logprobs)
@@ -176,29 +174,25 @@ def written_answer(
         ],
         "usage": usage,
         "service_tier": "default",
-        "system_fingerprint": f"fp_{rng.getrandbits(40):010x}"
-        if model.fingerprint
-        else None,
+        "system_fingerprint": None,
     }
+    if model.fingerprint:
+        value["system_fingerprint"] = f"fp_{rng.getrandbits(40):010x}"
     hidden = usage["completion_tokens_details"]["reasoning_tokens"]
-    first = (
-        rng.lognormvariate(math.log(pace.first), pace.spread)
-        + hidden * pace.hidden
-    )
-    headers = {
-        "x-request-id": f"req_{rng.getrandbits(128):032x}",
-        "openai-processing-ms": str(round(first * 1000)),
-    }
+    first = rng.lognormvariate(math.log(pace.first), pace.spread)
+    first += hidden * pace.hidden
+    headers = {"x-request-id": request_id(rng)}
+    gap = partial(pace.draw_gap, rng)
     if body.get("stream"):
         stream = chunks(value, body, reply.cut_after)
-        events = tuple(timed(stream, first, partial(pace.draw_gap, rng), rng))
-        headers |= STREAM
+        events = tuple(timed(stream, first, gap, rng))
+        headers |= {"openai-processing-ms": str(round(first * 1000)), **STREAM}
         after = round(first * 0.9, 4)
         return ApiAnswer(
             200, headers, events=events, after=after, source="written"
         )
     visible = usage["completion_tokens"] - hidden
-    seconds = first + sum(pace.draw_gap(rng) for _ in range(visible))
+    seconds = first + sum(gap() for _ in range(visible))
     headers["openai-processing-ms"] = str(round(seconds * 1000))
     return json_answer(
         200, value, headers=headers, after=round(seconds, 4), source="written"
@@ -206,20 +200,15 @@ def written_answer(
 
 
 def last_user_text(body: Any) -> str:
-    """The text of the last user message, "" when there is none."""
+    """The text of the last user message; "" if there is none."""
     messages = body.get("messages") if isinstance(body, dict) else None
     for message in reversed(messages or []):
         if message.get("role") == "user":
-            content = message.get("content")
-            if isinstance(content, str):
-                return content
-            return " ".join(part.get("text", "") for part in content or [])
+            return " ".join(texts_of(message.get("content")))
     return ""
 
 
-def _generated(
-    text: str, body: Mapping[str, Any], reply: Reply
-) -> tuple[list[str], str]:
+def _generated(text: str, body: Json, reply: Reply) -> tuple[list[str], str]:
     """The tokens of ``text`` that the model generates, and why it finishes.
 
     It stops before the first of the stop sequences, and at the token limit, which counts hidden
@@ -233,36 +222,27 @@ def _generated(
     pieces = [token.text for token in tokens.tokenize(text, body["model"])]
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     room = len(pieces) if limit is None else max(limit - reply.reasoning, 0)
-    return (
-        (pieces, "stop") if len(pieces) <= room else (pieces[:room], "length")
-    )
+    if len(pieces) <= room:
+        return pieces, "stop"
+    return pieces[:room], "length"
 
 
 def _usage(
-    body: Mapping[str, Any], choices: list[tuple[list[str], str]], reply: Reply
-) -> dict[str, Any]:
+    body: Json, choices: list[tuple[list[str], str]], reply: Reply
+) -> JsonDict:
     prompt = tokens.count_tokens(body["messages"], model=body["model"])
     visible = sum(len(pieces) for pieces, _ in choices)
     if reply.refusal is not None:
         visible = tokens.count_tokens(reply.refusal, model=body["model"])
-    limit = body.get("max_completion_tokens")
-    reasoning = (
-        reply.reasoning if limit is None else min(reply.reasoning, limit)
-    )
-    writes = (
-        {"cache_write_tokens": 0}
-        if models.get(body["model"]).cache_writes
-        else {}
-    )
+    reasoning = reply.reasoning
+    if (limit := body.get("max_completion_tokens")) is not None:
+        reasoning = min(reasoning, limit)
+    details = {"cached_tokens": reply.cached}
+    if models.get(body["model"]).cache_writes:
+        details["cache_write_tokens"] = 0
     return {
-        "prompt_tokens": prompt,
-        "completion_tokens": visible + reasoning,
-        "total_tokens": prompt + visible + reasoning,
-        "prompt_tokens_details": {
-            "cached_tokens": reply.cached,
-            **writes,
-            "audio_tokens": 0,
-        },
+        **usage_of(prompt, visible + reasoning),
+        "prompt_tokens_details": {**details, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": reasoning,
             "audio_tokens": 0,
@@ -274,20 +254,14 @@ def _usage(
 
 def _choice(
     index: int, pieces: list[str], reason: str, reply: Reply, logprobs: bool
-) -> dict[str, Any]:
-    message: dict[str, Any] = {
+) -> JsonDict:
+    message: JsonDict = {
         "role": "assistant",
         "content": "".join(pieces) if reply.refusal is None else None,
         "refusal": reply.refusal,
         "annotations": [],
     }
-    choice: dict[str, Any] = {"index": index, "message": message}
+    choice: JsonDict = {"index": index, "message": message}
     if logprobs:
         choice["logprobs"] = None  # an author cannot know them
     return {**choice, "finish_reason": reason}
-
-
-def _noon(on: datetime.date) -> float:
-    return datetime.datetime(
-        on.year, on.month, on.day, 12, tzinfo=datetime.UTC
-    ).timestamp()

@@ -5,47 +5,50 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from ... import models
 from ...course import DATA
-from ..exchange import ApiAnswer
-from .refusals import listed, refuse, short, shown, type_name
+from ...models import Model
+from ..exchange import ApiAnswer, Json
+from .refusals import Refused, listed, short, shown, type_name
 
-Rule = Mapping[str, Any]
-Facts = models.Model | None
-WORDS = {
-    "string": "a string",
-    "integer": "an integer",
-    "decimal": "a decimal",
-    "boolean": "a boolean",
-    "object": "an object",
-    "array": "an array",
-}
-NUMBER = (int, float)
-TYPES: Mapping[str, Any] = {
+# The types of JSON Schema; "decimal" is the API's name of a number.
+TYPES: Json = {
+    "null": type(None),
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+    "decimal": (int, float),
     "string": str,
-    "decimal": NUMBER,
-    "object": dict,
     "array": list,
+    "object": dict,
 }
 NEAR = 2  # edits between an unknown parameter's name and the suggested one, at most
 
 
 @cache
-def rules() -> Mapping[str, Any]:
+def rules() -> Json:
     """data/request_rules.toml; its "parameter" is in the order in which the API checks."""
     return tomllib.loads(
         (DATA / "request_rules.toml").read_text(encoding="utf-8")
     )
 
 
-def fault(
-    rule: Rule, value: Any, where: str, model: Facts = None
-) -> ApiAnswer | None:
-    """The first fault in a value that is there, or None.
+def fault(rule: Json, value: Any, where: str) -> ApiAnswer | None:
+    """The refusal that ``check`` raises, or None."""
+    try:
+        check(rule, value, where)
+    except Refused as refused:
+        return refused.answer
+    return None
+
+
+def check(
+    rule: Json, value: Any, where: str, model: Model | None = None
+) -> None:
+    """Raises Refused for the first fault in a value that is given.
 
     rule    as described in data/request_rules.toml
     where   the value's path, as the API writes it; "" for the body itself
@@ -56,179 +59,170 @@ def fault(
         if getattr(model, fact):
             types = [*types, type_]
     for type_ in types:
-        if _is(value, type_):
-            check = CHECKS.get(type_)
-            return check(rule, value, where, model) if check else None
+        if is_a(value, type_):
+            if type_ in CHECKS:
+                CHECKS[type_](rule, value, where, model)
+            return
     expected, got = _expected(rule, types[0]), type_name(value)
-    return refuse("invalid_type", where=where, expected=expected, got=got)
+    raise Refused("invalid_type", where=where, expected=expected, got=got)
 
 
-def unknown_parameters(
-    body: Mapping[str, Any], model: models.Model
-) -> ApiAnswer | None:
-    """The refusal of parameters that this model does not know, in its words, or None."""
+def check_names(body: Json, model: Model) -> None:
+    """Refuses parameters that this model does not know, in its words."""
     names = rules()["parameter"].keys() | {"model"}
     strange = [key for key in body if key not in names]
     # Models before the o-series accept null in parameters that only others know. Clients need it.
     strange += [key for key in model.unknown if body.get(key) is not None]
     if not strange:
-        return None
+        return
     if model.unknown_wording == "unrecognized argument":
-        return refuse_arguments("unrecognized_arguments", strange)
+        refuse_arguments("unrecognized_arguments", strange)
     first = min(strange, key=list(body).index)
     near = _similar(first, names - set(model.unknown) - body.keys())
     hint = f" Did you mean {listed(near, 'or')}?" if near else ""
-    return refuse("unknown_parameter", where=first, hint=hint)
+    raise Refused("unknown_parameter", where=first, hint=hint)
 
 
-def refuse_arguments(kind: str, names: Iterable[str]) -> ApiAnswer:
-    """The refusal of one or several parameters at once, in alphabetical order."""
-    found = sorted(names)
-    return refuse(kind, s="s" if len(found) > 1 else "", names=", ".join(found))
+def refuse_arguments(kind: str, names: Iterable[str]) -> None:
+    """Refuses parameters, if there are any, in alphabetical order."""
+    if found := sorted(names):
+        s = "s" if len(found) > 1 else ""
+        raise Refused(kind, s=s, names=", ".join(found))
 
 
-def _is(value: Any, type_: str) -> bool:
+def is_a(value: Any, type_: str) -> bool:
+    """Whether a JSON value has a type of ``TYPES``; 1.0 is an integer, true is only a boolean."""
     if isinstance(value, bool):  # in Python True is an integer
         return type_ == "boolean"
-    if type_ == "integer":
-        return isinstance(value, NUMBER) and value == value // 1
-    return type_ != "boolean" and isinstance(value, TYPES[type_])
+    if isinstance(value, float) and type_ == "integer":
+        return value.is_integer()
+    return isinstance(value, TYPES[type_])
 
 
-def _expected(rule: Rule, type_: str) -> str:
+def _expected(rule: Json, type_: str) -> str:
     if "expected" in rule:
         return str(rule["expected"])
     if "values" in rule:
         return f"one of {listed(rule['values'], 'or')}"
-    return WORDS[type_]
+    return f"an {type_}" if type_[0] in "aio" else f"a {type_}"
 
 
-def _string_fault(
-    rule: Rule, value: str, where: str, model: Facts
-) -> ApiAnswer | None:
+def _check_string(
+    rule: Json, value: str, where: str, model: Model | None
+) -> None:
     values = rule.get("values", [value])
     if value not in values and not getattr(
         model, rule.get("any_for", ""), False
     ):
-        known = listed(values, "and")
-        return refuse("invalid_value", where=where, value=value, values=known)
-    if not value and rule.get("min_length"):
-        return refuse("empty_string", where=where)
-    limit = rule.get("max_length", math.inf)
-    if len(value) > limit:
-        return refuse(
-            "long_string", where=where, limit=limit, length=len(value)
+        supported = listed(values, "and")
+        raise Refused(
+            "invalid_value", where=where, value=value, values=supported
         )
+    if not value and rule.get("min_length"):
+        raise Refused("empty_string", where=where)
+    limit, length = rule.get("max_length", math.inf), len(value)
+    if length > limit:
+        raise Refused("long_string", where=where, limit=limit, length=length)
     if "pattern" in rule and not re.fullmatch(rule["pattern"], value):
-        return refuse("no_match", where=where, pattern=rule["pattern"])
-    return None
+        raise Refused("no_match", where=where, pattern=rule["pattern"])
 
 
-def _number_fault(
-    rule: Rule, value: float, where: str, model: Facts
-) -> ApiAnswer | None:
+def _check_number(
+    rule: Json, value: float, where: str, model: Model | None
+) -> None:
     low, high = rule.get("min", -math.inf), rule.get("max", math.inf)
     if isinstance(high, str):
         high = getattr(model, high)
+    if low <= value <= high:
+        return
+    side, code, sign, limit = "above maximum", "above_max", "<=", high
     if value < low:
-        side, sign, limit = "below minimum", ">=", low
-    elif value > high:
-        side, sign, limit = "above maximum", "<=", high
-    else:
-        return None
-    return refuse(
+        side, code, sign, limit = "below minimum", "below_min", ">=", low
+    raise Refused(
         "out_of_range",
         where=where,
         kind=rule["type"],
         side=side,
-        side_code=side.replace(" ", "_")[:9],  # below_min, above_max
+        side_code=code,
         sign=sign,
         limit=limit,
         value=shown(value),
     )
 
 
-def _array_fault(
-    rule: Rule, value: list[Any], where: str, model: Facts
-) -> ApiAnswer | None:
+def _check_array(
+    rule: Json, value: list[Any], where: str, model: Model | None
+) -> None:
     if not value and rule.get("min_items"):
-        return refuse("empty_array", where=where)
-    limit = rule.get("max_items", math.inf)
-    if len(value) > limit:
-        return refuse("long_array", where=where, limit=limit, length=len(value))
-    for i, item in enumerate(value if "items" in rule else ()):
-        if found := fault(rule["items"], item, f"{where}[{i}]", model):
-            return found
-    return None
+        raise Refused("empty_array", where=where)
+    limit, length = rule.get("max_items", math.inf), len(value)
+    if length > limit:
+        raise Refused("long_array", where=where, limit=limit, length=length)
+    if "items" in rule:
+        for i, item in enumerate(value):
+            check(rule["items"], item, f"{where}[{i}]", model)
 
 
-def _object_fault(
-    rule: Rule, value: dict[str, Any], where: str, model: Facts
-) -> ApiAnswer | None:
+def _check_object(
+    rule: Json, value: Json, where: str, model: Model | None
+) -> None:
     for name, inner in rule.get("fields", {}).items():
         path = f"{where}.{name}" if where else name
         if not _applies(inner, value):
             continue
         if name not in value and _is_required(inner, value):
-            return refuse("missing", where=path)
-        if value.get(name) is None and not (
-            name in value and inner.get("required")
-        ):
-            continue
-        if found := fault(inner, value[name], path, model):
-            return found
+            raise Refused("missing", where=path)
+        null_is_wrong = name in value and inner.get("required")
+        if value.get(name) is not None or null_is_wrong:
+            check(inner, value[name], path, model)
     if rule.get("closed"):
         for key in value:
             if key not in rule["fields"]:
-                return refuse(
-                    "unknown_parameter", where=f"{where}.{key}", hint=""
-                )
-    return _map_fault(rule, value, where, model)
+                path = f"{where}.{key}"
+                raise Refused("unknown_parameter", where=path, hint="")
+    _check_map(rule, value, where, model)
 
 
-def _map_fault(
-    rule: Rule, value: dict[str, Any], where: str, model: Facts
-) -> ApiAnswer | None:
-    if len(value) > rule.get("max_properties", math.inf):
-        limit = rule["max_properties"]
-        return refuse(
-            "many_properties", where=where, limit=limit, number=len(value)
+def _check_map(
+    rule: Json, value: Json, where: str, model: Model | None
+) -> None:
+    limit, number = rule.get("max_properties", math.inf), len(value)
+    if number > limit:
+        raise Refused(
+            "many_properties", where=where, limit=limit, number=number
         )
     longest = rule.get("max_property_name", math.inf)
     for key, entry in value.items():
         if rule.get("whole_keys") and not (key.isascii() and key.isdigit()):
-            return refuse("not_a_token", where=where, key=key)
+            raise Refused("not_a_token", where=where, key=key)
         if len(key) > longest:
-            lengths = {"length": len(key), "limit": longest}
-            return refuse(
+            raise Refused(
                 "long_property_name",
                 where=where,
                 name=key,
                 short=short(key),
-                **lengths,
+                length=len(key),
+                limit=longest,
             )
         if "entries" in rule:
-            found = fault(rule["entries"], entry, f"{where}.{key}", model)
-            if found:
-                return found
-    return None
+            check(rule["entries"], entry, f"{where}.{key}", model)
 
 
-CHECKS: Mapping[str, Callable[..., ApiAnswer | None]] = {
-    "string": _string_fault,
-    "integer": _number_fault,
-    "decimal": _number_fault,
-    "array": _array_fault,
-    "object": _object_fault,
+CHECKS: dict[str, Callable[..., None]] = {
+    "string": _check_string,
+    "integer": _check_number,
+    "decimal": _check_number,
+    "array": _check_array,
+    "object": _check_object,
 }
 
 
-def _applies(rule: Rule, siblings: Mapping[str, Any]) -> bool:
+def _applies(rule: Json, siblings: Json) -> bool:
     when = rule.get("when", {})
     return all(siblings.get(field) in values for field, values in when.items())
 
 
-def _is_required(rule: Rule, siblings: Mapping[str, Any]) -> bool:
+def _is_required(rule: Json, siblings: Json) -> bool:
     unless = rule.get("unless", {})
     if any(siblings.get(field) in values for field, values in unless.items()):
         return False
@@ -245,7 +239,7 @@ def _similar(name: str, names: Iterable[str]) -> list[str]:
 
 
 def _distance(a: str, b: str) -> int:
-    """Levenshtein distance, the least number of single-character edits; NEAR + 1 if larger."""
+    """Levenshtein distance: the least number of single-character edits; NEAR + 1 if larger."""
     if abs(len(a) - len(b)) > NEAR:
         return NEAR + 1
     row = list(range(len(b) + 1))

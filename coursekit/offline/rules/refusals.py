@@ -8,30 +8,38 @@ from functools import cache
 from typing import Any
 
 from ...course import DATA
-from ..exchange import ApiAnswer, ApiRequest, error_answer
+from ..exchange import ApiAnswer, ApiRequest, Headers, Json, error_answer
 
 LONG_NAME = 12  # characters: some messages shorten longer names
 
 
+class Refused(Exception):
+    """Raised by a rule: the request is refused. See ``refuse`` for the arguments."""
+
+    def __init__(self, kind: str, /, **values: Any) -> None:
+        super().__init__(kind)
+        self.answer = refuse(kind, **values)
+
+
 @cache
-def kinds() -> Mapping[str, Mapping[str, Any]]:
+def kinds() -> Mapping[str, Json]:
     """data/refusals.toml: kind -> its message, code, param, status and sources."""
     return tomllib.loads((DATA / "refusals.toml").read_text(encoding="utf-8"))
 
 
 def refuse(
-    kind: str, headers: Mapping[str, str] | None = None, /, **values: Any
+    kind: str, headers: Headers | None = None, /, **values: Any
 ) -> ApiAnswer:
     """The refusal of one kind; ``values`` are filled into its message, param, code and type."""
     rule = kinds()[kind]
-    fields = ("message", "param", "code", "type")
-    filled = {name: _filled(rule.get(name), values) for name in fields}
+    filled = {
+        name: valid(rule[name].format(**values))
+        for name in ("message", "type", "param", "code")
+        if name in rule
+    }
     return error_answer(
         rule.get("status", 400),
-        filled["message"] or "",
-        type=filled["type"] or "invalid_request_error",
-        param=filled["param"],
-        code=filled["code"],
+        **filled,
         headers=headers or {},
         kind=kind,
         written_as=rule.get("as"),
@@ -45,11 +53,6 @@ def invalid_url(request: ApiRequest) -> ApiAnswer:
     )
 
 
-def words(kind: str, /, **values: Any) -> str:
-    """The message of a kind alone: for sentences that are part of another refusal."""
-    return str(kinds()[kind]["message"]).format(**values)
-
-
 def refusal(
     message: str,
     *,
@@ -57,7 +60,7 @@ def refusal(
     code: str | None = None,
     status: int = 400,
 ) -> ApiAnswer:
-    """A refusal in words of our own: what only the offline API refuses."""
+    """A refusal in our own words: what only the offline API refuses."""
     return error_answer(
         status, valid(message), param=param and valid(param), code=code
     )
@@ -99,14 +102,10 @@ def shown(value: Any) -> str:
 
 
 def short(name: str) -> str:
-    """A long name as the API shortens it: "kkk...kkk"."""
+    """A name as the API shortens it, if it is long: "kkk...kkk"."""
     return f"{name[:3]}...{name[-3:]}" if len(name) > LONG_NAME else name
 
 
 def valid(text: str) -> str:
-    """Text that is valid UTF-8 whatever was sent: a lone surrogate becomes "?"."""
+    """The text as valid UTF-8: a lone surrogate becomes "?"."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _filled(template: str | None, values: Mapping[str, Any]) -> str | None:
-    return None if template is None else valid(template.format(**values))

@@ -3,8 +3,8 @@
 The order of the checks is the API's own, measured with requests that have two faults: key, body,
 model, messages; then unknown parameters; then each parameter's form in the order of
 data/request_rules.toml; then what the model cannot do; then parameters that exclude each other;
-and the conversation last. Left out is what only the server can check (whether an image can be
-fetched, an account's rights).
+and the conversation last. What only the server can check is left out: whether an image can be
+fetched, what an account may use.
 """
 
 from __future__ import annotations
@@ -14,24 +14,28 @@ from collections.abc import Container
 from typing import Any
 
 from ... import models
-from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
+from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Json, Layer
 from ..keys import key_refusal
 from .abilities import (
-    ability_fault,
-    endpoint_fault,
-    incompatible_parameters,
-    refused_null,
-    refused_parameter,
-    sampling_fault,
+    check_abilities,
+    check_compatible,
+    check_endpoint,
+    check_null,
+    check_sampling,
+    check_supported,
 )
-from .form import fault, rules, unknown_parameters
-from .lengths import length_fault
-from .messages import conversation_fault, form_fault, texts
-from .refusals import invalid_url, refuse
-from .schemas import schema_fault
+from .form import check, check_names, rules
+from .lengths import check_lengths
+from .messages import check_conversation, check_messages, texts
+from .refusals import Refused, invalid_url, refuse
+from .schemas import check_schemas
 
-DAY = "x-coursekit-today"  # the header of a request with its own day
-ONLY_WITH = {"stream_options": "stream", "metadata": "store"}
+DAY = "x-coursekit-today"  # the header for a request's own day
+ONLY_WITH = {
+    "top_logprobs": "logprobs",
+    "stream_options": "stream",
+    "metadata": "store",
+}
 ONLY_WITH_TOOLS = {
     "tool_choice": "tools",
     "parallel_tool_calls": "tools",
@@ -44,8 +48,8 @@ class Validation:
 
     keys   the API keys that are accepted; None: no key is needed
     today  models that were shut down by this day are refused; None: none is, because their
-           recordings still exist. A request may have its own day, such as "2026-01-17", in the
-           header x-coursekit-today.
+           recordings remain. A request can have its own day, such as "2026-01-17", in the header
+           x-coursekit-today.
     """
 
     def __init__(
@@ -87,112 +91,91 @@ def refusal_of(
     today  as for ``Validation``
     """
     try:
-        return _refusal_of(body, today)
-    # nested too deep for the checks, though not for the parser
+        _check(body, today)
+    except Refused as refused:
+        return refused.answer
+    # Nested too deep for the checks, although the parser could read it.
     except RecursionError:
         return refuse("unparsable")
+    return None
 
 
-def _refusal_of(body: Any, today: datetime.date | None) -> ApiAnswer | None:
+def _check(body: Any, today: datetime.date | None) -> None:
     if not isinstance(body, dict):
-        return refuse("unparsable")
+        raise Refused("unparsable")
     name = body.get("model")
     if name is None or name == "":
-        return refuse("no_model")
+        raise Refused("no_model")
     if not isinstance(name, str):
-        return refuse("unparsable")  # it is JSON, and yet the real API says so
+        raise Refused("unparsable")  # it is JSON, but the real API says so
     if not models.known(name):
-        return refuse("no_such_model", model=name)
+        raise Refused("no_such_model", model=name)
     model = models.get(name)
     if today is not None and model.is_shut_down(today):
-        return refuse("shut_down", model=name)
+        raise Refused("shut_down", model=name)
+    check_endpoint(model)
     if "messages" not in body:
-        return endpoint_fault(model) or refuse("missing", where="messages")
-    return (
-        endpoint_fault(model)
-        or unknown_parameters(body, model)
-        or incompatible_parameters(body, model)
-        or _form_fault(body, model)
-        or sampling_fault(body, model)
-        or ability_fault(body, model)
-        or _combination_fault(body, model)
-        or conversation_fault(body["messages"], model)
-        or schema_fault(body)
-        or length_fault(body, model)
-    )
+        raise Refused("missing", where="messages")
+    check_names(body, model)
+    check_compatible(body, model)
+    _check_parameters(body, model)
+    check_sampling(body, model)
+    check_abilities(body, model)
+    _check_combinations(body, model)
+    check_conversation(body["messages"], model)
+    check_schemas(body)
+    check_lengths(body, model)
 
 
-def _form_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
-    """The first parameter with a wrong value, in the API's order."""
+def _check_parameters(body: Json, model: models.Model) -> None:
+    """Each parameter's value, in the API's order."""
     for name, rule in rules()["parameter"].items():
         if name not in body:
             continue
         value = body[name]
         if name == "messages":
-            found = form_fault(value, model)
+            check_messages(value, model)
         elif value is None:
-            found = refused_null(name, model)
+            check_null(name, model)
         else:
-            found = refused_parameter(name, value, model)
-            found = found or fault(rule, value, name, model)
-        if found:
-            return found
-    return None
+            check_supported(name, value, model)
+            check(rule, value, name, model)
 
 
-def _combination_fault(
-    body: dict[str, Any], model: models.Model
-) -> ApiAnswer | None:
+def _check_combinations(body: Json, model: models.Model) -> None:
     """Parameters that need, or exclude, each other."""
     given = {name: value for name, value in body.items() if value is not None}
     if {"max_tokens", "max_completion_tokens"} <= given.keys():
-        return refuse("two_limits")
-    if "top_logprobs" in given:
-        if given.get("logprobs") is not True:
-            return refuse("only_with", name="top_logprobs", other="logprobs")
-        if given["top_logprobs"] > model.top_logprobs:
-            return refuse("many_top_logprobs", limit=model.top_logprobs)
+        raise Refused("two_limits")
     for name, other in ONLY_WITH.items():
         if name in given and given.get(other) is not True:
-            return refuse("only_with", name=name, other=other)
+            raise Refused("only_with", name=name, other=other)
+        if name == "top_logprobs" and given.get(name, 0) > model.top_logprobs:
+            raise Refused("many_top_logprobs", limit=model.top_logprobs)
     for name, other in ONLY_WITH_TOOLS.items():
         if name in given and other not in given:
-            return refuse("only_with_tools", name=name, other=other)
-    return (
-        _choice_fault(given)
-        or _audio_fault(given)
-        or _retention_fault(given)
-        or _json_fault(given)
-    )
+            raise Refused("only_with_tools", name=name, other=other)
+    _check_choice(given)
+    format_ = given.get("audio", {}).get("format")
+    if given.get("stream") is True and format_ not in (None, "pcm16"):
+        raise Refused("audio_format", format=format_)
+    if given.get("prompt_cache_retention") not in (None, "in_memory", "24h"):
+        raise Refused("retention")
+    if given.get("response_format", {}).get(
+        "type"
+    ) == "json_object" and not any(
+        "json" in text.lower() for text in texts(given["messages"])
+    ):
+        raise Refused("no_json")
 
 
-def _choice_fault(given: dict[str, Any]) -> ApiAnswer | None:
+def _check_choice(given: Json) -> None:
     """A tool_choice must name a function that is declared."""
     chosen = given.get("tool_choice") or given.get("function_call")
     if not isinstance(chosen, dict):
-        return None
+        return
     name = chosen.get("function", chosen).get("name")
     declared = [tool.get("function", tool) for tool in given.get("tools", ())]
     names = [one.get("name") for one in declared + given.get("functions", [])]
-    if name is None or name in names:
-        return None
-    return refuse("undeclared_function", name=name)
-
-
-def _audio_fault(given: dict[str, Any]) -> ApiAnswer | None:
-    format_ = given.get("audio", {}).get("format")
-    if given.get("stream") is not True or format_ in (None, "pcm16"):
-        return None
-    return refuse("audio_format", format=format_)
-
-
-def _retention_fault(given: dict[str, Any]) -> ApiAnswer | None:
-    known = given.get("prompt_cache_retention") in (None, "in_memory", "24h")
-    return None if known else refuse("retention")
-
-
-def _json_fault(given: dict[str, Any]) -> ApiAnswer | None:
-    if given.get("response_format", {}).get("type") != "json_object":
-        return None
-    named = any("json" in text.lower() for text in texts(given["messages"]))
-    return None if named else refuse("no_json")
+    if name is not None and name not in names:
+        raise Refused("undeclared_function", name=name)

@@ -4,7 +4,7 @@ recordings were used.
 A recording that no cell asks for is dead weight, and usually the trace of a changed prompt. So the
 replay layer notes what it serves (COURSEKIT_USED_LOG, one path a line), and after a lesson's
 notebooks have all passed, each recording of that lesson must have been served. Those of an
-author's dialogues (``offline.recorded.written.Dialogue``) are for learners' own cells: no cell of
+author's dialogues (``offline.recorded.written.dialogue``) are for learners' own cells: no cell of
 the course has to ask for them.
 
 Notebooks are collected here, so that a cell has the number that JupyterLab shows (nbval counts from

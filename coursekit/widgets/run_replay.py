@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
-from typing import Any, Protocol
+from typing import Protocol
 
 import ipywidgets as widgets
 
@@ -23,7 +23,7 @@ from ..foundation.markup import (
 )
 from ..foundation.palette import BLUE, GRAY, ORANGE, PURPLE, RED
 from ..throughput import RunSpan
-from .lab import Lab
+from .lab import Lab, player
 
 TPM = 30_000  # tokens a minute, of each model: its bucket holds as many
 # pixels: room for "30,000", the bucket, the requests, the scale below
@@ -179,28 +179,16 @@ class RunReplay(Lab):
                 "There is nothing to play. Pass the score that attempt(solve) returns."
             )
         self.requests = score.requests
-        end = max(span.end for span in score.requests)
-        self.step = end / STEPS
-        look: dict[str, Any] = {"min": 0, "max": STEPS}
-        self.play = widgets.Play(
+        self.step = max(span.end for span in score.requests) / STEPS
+        self.play, position = player(
             STEPS,
-            interval=TICK,
-            tooltip="Play the run",
-            show_repeat=False,
-            **look,
-        )
-        self.position = widgets.IntSlider(
             STEPS,
+            TICK,
+            "Play the run",
             description="Position",
             readout=False,
-            style={"description_width": "initial"},
-            layout={"width": "100%"},
-            **look,
         )
-        widgets.jslink((self.play, "value"), (self.position, "value"))
-        super().__init__(
-            [widgets.HBox([self.play, self.position])], [self.position]
-        )
+        super().__init__(widgets.HBox([self.play, position]), position=position)
 
     def picture(self) -> str:
         return view(self.requests, self.position.value * self.step)

@@ -18,14 +18,11 @@ import ipywidgets as widgets
 from ..foundation.markup import rect, svg, text
 from ..foundation.palette import BLUE, GRAY, GREEN, RED
 from ..streaming import Timing
-from .lab import Lab
+from .lab import NATURAL, Lab, menu, player, row
 
 SPEEDS = {"0.2×": 0.2, "0.5×": 0.5, "1×": 1.0, "2×": 2.0}
 TICK = 50  # ms between two steps of the player in the browser
 STEP = 10  # ms, of the position
-NATURAL = {"description_width": "initial"}
-WIDE = {"width": "100%"}
-NARROW = {"width": "max-content"}
 
 READERS = (
     "joins the deltas",
@@ -284,50 +281,29 @@ class StreamPlayer(Lab):
         self.stream = PlayedStream(tuple(texts), timing)
         self.cut: float | None = None
         end = math.ceil(self.stream.total * 1000 / STEP) * STEP
-        self.play = widgets.Play(
+        self.play, position = player(
             round(at * 1000),
-            min=0,
-            max=end,
-            step=TICK,
-            interval=TICK,
-            tooltip="Play the stream",
-            show_repeat=False,
-        )
-        self.position = widgets.IntSlider(
-            round(at * 1000),
-            min=0,
-            max=end,
+            end,
+            TICK,
+            "Play the stream",
             step=STEP,
             description="Position (ms)",
-            style=NATURAL,
-            layout=WIDE,
         )
-        self.speed = widgets.Dropdown(
-            options=SPEEDS,
-            value=1.0,
-            description="Speed",
-            style=NATURAL,
-            layout=NARROW,
-        )
-        self.kind = widgets.Dropdown(
-            options=ENDS,
-            description="A cut means",
-            style=NATURAL,
-            layout=NARROW,
-        )
+        self.play.step = TICK
+        look = {"style": NATURAL, "layout": {"width": "max-content"}}
+        self.speed = menu("Speed", list(SPEEDS.items()), 1.0, **look)
+        kind = menu("A cut means", ENDS, ENDS[0], **look)
         self.button = widgets.ToggleButton(
             description="Cut here", tooltip="Cut the stream at this position"
         )
-        # in the browser: smooth while the kernel works
-        widgets.jslink((self.play, "value"), (self.position, "value"))
         self.speed.observe(self._set_speed, "value")
         self.button.observe(self._cut_or_mend, "value")
-        moving = widgets.HBox([self.play, self.position])
-        choosing = widgets.HBox(
-            [self.speed, self.button, self.kind],
-            layout={"flex_flow": "row wrap"},
+        super().__init__(
+            widgets.HBox([self.play, position]),
+            row(self.speed, self.button, kind),
+            position=position,
+            kind=kind,
         )
-        super().__init__([moving, choosing], [self.position, self.kind])
 
     def _set_speed(self, change: Any) -> None:
         self.play.step = round(TICK * change["new"])

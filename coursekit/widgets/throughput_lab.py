@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import ipywidgets as widgets
-
 from ..foundation.markup import (
     NAME,
     NUMBER,
@@ -31,7 +29,7 @@ from ..throughput import (
     rates_of,
     simulate,
 )
-from .lab import WRAPPED, Lab, slider
+from .lab import Lab, slider
 
 LEFT, RIGHT = 34, 14  # pixels left and right of the drawing
 # pixels: heading, a request, between panels, the scale below
@@ -166,40 +164,25 @@ class ThroughputLab(Lab):
     def __init__(self, load: Load | None = None) -> None:
         load = load or Load()
         self.requests = load.requests
-        self.concurrency = slider(
-            "In flight at once", load.concurrency, 1, 60, 1
+        super().__init__(
+            concurrency=slider("In flight at once", load.concurrency, 1, 60, 1),
+            latency=slider(
+                "Latency, seconds",
+                float(load.latency),
+                0.1,
+                10,
+                0.1,
+                readout_format=".1f",
+            ),
+            rpm=slider("RPM limit", load.rpm, 5, 500, 5),
+            tpm=slider("TPM limit", load.tpm, 5_000, 200_000, 1_000),
+            tokens=slider("Tokens per request", load.tokens, 50, 3_000, 50),
         )
-        self.latency = slider(
-            "Latency, seconds",
-            float(load.latency),
-            0.1,
-            10,
-            0.1,
-            readout_format=".1f",
-        )
-        self.rpm = slider("RPM limit", load.rpm, 5, 500, 5)
-        self.tpm = slider("TPM limit", load.tpm, 5_000, 200_000, 1_000)
-        self.tokens = slider("Tokens per request", load.tokens, 50, 3_000, 50)
-        controls = (
-            self.concurrency,
-            self.latency,
-            self.rpm,
-            self.tpm,
-            self.tokens,
-        )
-        super().__init__([widgets.Box(controls, layout=WRAPPED)], controls)
 
     @property
     def load(self) -> Load:
         """What the controls are set to."""
-        return Load(
-            requests=self.requests,
-            concurrency=self.concurrency.value,
-            latency=self.latency.value,
-            rpm=self.rpm.value,
-            tpm=self.tpm.value,
-            tokens=self.tokens.value,
-        )
+        return Load(self.requests, **self.values)
 
     def picture(self) -> str:
         return view(self.load)

@@ -12,8 +12,6 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-import ipywidgets as widgets
-
 from ..foundation.markup import NUMBER, SHORT, Markup, rect, table
 from ..foundation.palette import GRAY, GREEN, RED
 from ..offline.watched.verdict import TOLERANCE
@@ -28,8 +26,9 @@ from .fault_runs import (
     Setting,
     run,
 )
-from .lab import WRAPPED, Echo, Lab, Press, menu
+from .lab import Echo, Lab, Press, menu, row
 from .safe_html import sendable
+from .token_text import plural
 
 PREDICT = "<p><b>Predict:</b> how many HTTP requests? How many seconds? Then press <b>Run</b>.</p>"
 BAR, HEIGHT = 200, 18  # of a row's drawing, in its own units
@@ -146,20 +145,16 @@ def _result(done: FaultRun) -> str:
     else:
         got = f"✗ After {done.seconds:.1f} s, the program gets an error: {_short(done.error)}"
     verdict = done.verdict
-    counts = [f"<b>{_plural(len(done.calls), 'HTTP request')}</b>"]
+    counts = [f"<b>{plural(len(done.calls), 'HTTP request')}</b>"]
     if verdict.wasted:
         counts.append(f"{verdict.wasted} that could not help")
     if verdict.too_early:
         counts.append(f"{verdict.too_early} sent earlier than the server asked")
     if verdict.lost:
         counts.append(
-            f"{_plural(verdict.lost, 'billed answer')} lost in transit"
+            f"{plural(verdict.lost, 'billed answer')} lost in transit"
         )
     return f'<p style="white-space:pre-wrap">{escape(sendable(got))}</p><p>{", ".join(counts)}.</p>'
-
-
-def _plural(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _short(error: str) -> str:
@@ -185,41 +180,31 @@ class FaultBoard(Lab):
     ) -> None:
         setting = setting or Setting()
         self.recordings = recordings
-        self.ran = True  # and no control has moved since
-        self.problem = menu("What goes wrong", PROBLEMS, setting.problem)
-        self.duration = menu("It lasts", DURATIONS, setting.duration)
-        self.strategy = menu("Handled by", tuple(STRATEGIES), setting.strategy)
+        controls = {
+            "problem": menu("What goes wrong", PROBLEMS, setting.problem),
+            "duration": menu("It lasts", DURATIONS, setting.duration),
+            "strategy": menu("Handled by", tuple(STRATEGIES), setting.strategy),
+        }
         self.button = Press(
             self._run,
             Echo(),
             description="Run",
             tooltip="Send it, and see every attempt",
         )
-        controls = (self.problem, self.duration, self.strategy)
-        super().__init__([widgets.Box(controls, layout=WRAPPED), self.button])
-        for control in controls:
-            control.observe(self._ask, "value")
+        super().__init__(row(*controls.values()), self.button, **controls)
+        self._run()
 
     @property
     def setting(self) -> Setting:
         """What the controls are set to."""
-        return Setting(
-            self.problem.value, self.duration.value, self.strategy.value
-        )
-
-    def _ask(self, _: Any = None) -> None:
-        """Replace the last run, which says nothing about the new choice, with a prediction."""
-        with self.lock:
-            self.ran = False
-            self.draw()
+        return Setting(**self.values)
 
     def _run(self) -> None:
         with self.lock:
-            self.ran = True
-            self.draw()
+            self.shown.value = view(run(self.setting, self.recordings))
 
     def picture(self) -> str:
-        return view(run(self.setting, self.recordings)) if self.ran else PREDICT
+        return PREDICT  # the last run says nothing about a new choice
 
     def draw(self, _: Any = None) -> None:
         with self.lock:

@@ -77,14 +77,12 @@ def _duration(setting: Setting) -> str:
 def _row(
     number: int, call: HttpCall, later: HttpCall | None, end: float
 ) -> tuple[str, ...]:
-    outcome = f"{'✓' if call.answered else '✗'} {call.outcome}"
-    bar = Markup(_bar(call, later, end))
     return (
         str(number),
         call.by,
         f"{call.at:.2f} s",
-        bar,
-        sendable(outcome),
+        Markup(_bar(call, later, end)),
+        sendable(f"{'✓' if call.answered else '✗'} {call.outcome}"),
         _wait(call, later),
     )
 
@@ -140,10 +138,14 @@ def _log(done: FaultRun) -> str:
 
 def _result(done: FaultRun) -> str:
     """What the program got, and what it cost the others."""
-    if done.answer is not None:
-        got = f"✓ After {done.seconds:.1f} s, the program has its answer: {done.answer}"
-    else:
-        got = f"✗ After {done.seconds:.1f} s, the program gets an error: {_short(done.error)}"
+    got = f"✓ After {done.seconds:.1f} s, the program has its answer: {done.answer}"
+    if done.answer is None:
+        # the API's messages are long
+        first, *notes = done.error.splitlines() or [""]
+        error = "\n".join([shorten(first, 160, placeholder=" …"), *notes])
+        got = (
+            f"✗ After {done.seconds:.1f} s, the program gets an error: {error}"
+        )
     verdict = done.verdict
     counts = [f"<b>{plural(len(done.calls), 'HTTP request')}</b>"]
     if verdict.wasted:
@@ -155,12 +157,6 @@ def _result(done: FaultRun) -> str:
             f"{plural(verdict.lost, 'billed answer')} lost in transit"
         )
     return f'<p style="white-space:pre-wrap">{escape(sendable(got))}</p><p>{", ".join(counts)}.</p>'
-
-
-def _short(error: str) -> str:
-    """The error's first line and its notes; the API's messages are long."""
-    first, *notes = error.splitlines() or [""]
-    return "\n".join([shorten(first, 160, placeholder=" …"), *notes])
 
 
 class FaultBoard(Lab):

@@ -60,21 +60,21 @@ def gantt_svg(runs: Mapping[str, Sequence[Span]]) -> str:
           empty
     """
     longest = max(outcome_of(spans).seconds for spans in runs.values())
-    top, panels = 0.0, []
+    shapes, words, top = "", "", 0.0
     for name, spans in runs.items():
-        panels.append(_panel(name, spans, longest, top))
+        bars, marks = _panel(name, spans, longest, top)
+        shapes, words = shapes + bars, words + marks
         top += PANEL + ROW * len(spans) + GAP
-    shapes, marks = map("".join, zip(*panels, strict=True))
-    lines, numbers = _seconds(longest, top)
+    # the scale below all panels: thin lines upwards, and round numbers
+    look = f'fill="{GRAY}" fill-opacity="0.4"'
+    for seconds in round_numbers(longest):
+        x = seconds / longest * 100
+        shapes += rect(x, PANEL, 0.1, top - GAP - PANEL, look)
+        words += text(x, top + 3, f"{seconds:,.10g}", "middle", "%")
+    words += text(50, top + BOTTOM - 3, "seconds", "middle", "%")
     alt = f"Requests on a timeline. {'; '.join(map(_in_words, runs, runs.values()))}."
-    return stretched(
-        alt,
-        round(top + BOTTOM),
-        lines + shapes,
-        numbers + marks,
-        left=LEFT,
-        right=RIGHT,
-    )
+    height = round(top + BOTTOM)
+    return stretched(alt, height, shapes, words, left=LEFT, right=RIGHT)
 
 
 def _panel(
@@ -100,21 +100,6 @@ def _panel(
         f'<path d="{bars}" fill="{BLUE}"/>{line}',
         f'{words}<g stroke="{RED}" stroke-width="1.2" fill="none">{crosses}</g>',
     )
-
-
-def _seconds(longest: float, floor: float) -> tuple[str, str]:
-    """The scale below all panels: thin lines upwards, and round numbers."""
-    places = {n: n / longest * 100 for n in round_numbers(longest)}
-    height = floor - GAP - PANEL
-    lines = "".join(
-        rect(x, PANEL, 0.1, height, f'fill="{GRAY}" fill-opacity="0.4"')
-        for x in places.values()
-    )
-    words = "".join(
-        text(x, floor + 3, f"{seconds:,.10g}", "middle", "%")
-        for seconds, x in places.items()
-    )
-    return lines, words + text(50, floor + BOTTOM - 3, "seconds", "middle", "%")
 
 
 def _in_words(name: str, spans: Sequence[Span]) -> str:

@@ -151,7 +151,8 @@ def colored_tokens(
         raise ValueError(
             "There is no token to draw: each reply needs log-probabilities."
         )
-    made = Figure(layout="none")
+    made = Figure()
+    made.set_layout_engine("none")
     axes = made.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     y, said = 0.1, []

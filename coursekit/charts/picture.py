@@ -28,7 +28,7 @@ WIDTH = 8.0  # inches, of every figure
 # points; at this width a notebook shows 9 of them as 12.5 pixels
 LABEL, SMALL = 9.5, 8.5
 # a title to the left, a thin frame, no clutter
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": GRAY,
     "axes.grid": True,
@@ -72,7 +72,10 @@ DARK = (
     '<style>:is([data-jp-theme-light="false"], [data-theme="dark"], .vscode-dark) '
     ".coursekit-chart{filter:invert(0.93) hue-rotate(180deg)}</style>"
 )
-ABOVE = {"loc": "lower right", "bbox_to_anchor": (1, 1)}  # of a legend
+ABOVE: dict[str, Any] = {
+    "loc": "lower right",
+    "bbox_to_anchor": (1, 1),
+}  # of a legend
 
 
 class Picture:

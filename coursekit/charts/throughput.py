@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -42,7 +43,7 @@ def gantt(
         said.append(_panel(axes, name, spans))
     panels[-1].set_xlabel("seconds")
     panels[-1].set_xlim(-longest * 0.01, longest * 1.02)
-    shown = {}
+    shown: dict[str, Any] = {}
     for axes in panels:
         handles, labels = axes.get_legend_handles_labels()
         shown |= dict(zip(labels, handles, strict=True))

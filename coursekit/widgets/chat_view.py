@@ -70,7 +70,7 @@ def _message(message: Mapping[str, Any]) -> str:
 def said(message: Mapping[str, Any]) -> str:
     """The text of a message; for any other content, a word in brackets that says what it is."""
     content = message.get("content")
-    parts = content
+    parts: Any = content
     if not isinstance(content, list):
         parts = [{"text": content or ""}]
     texts = [str(part.get("text", f"[{part.get('type')}]")) for part in parts]

@@ -13,7 +13,8 @@ from openai.types.chat import ChatCompletion
 
 from ..foundation.palette import BLUE, RED
 from ..pricing import day_of, dollars, price_of
-from ..tokens import Token, tokenize
+from ..tokenizer import Token
+from ..tokens import tokenize
 from .lab import NATURAL, Lab, slider
 
 FINISHED = re.compile(r"[.!?][\"')\]`]*$")  # the end of text that looks whole

@@ -38,7 +38,10 @@ SLIDERS = {
     "frequency_penalty": (-2, 2, 0.1),
     "presence_penalty": (-2, 2, 0.1),
 }
-LOOK = {"style": {"description_width": "9.5em"}, "layout": {"width": "98%"}}
+LOOK: dict[str, Any] = {
+    "style": {"description_width": "9.5em"},
+    "layout": {"width": "98%"},
+}
 CHOOSE = ("choose …", "")  # not None: ipywidgets shows nothing at all for that
 
 

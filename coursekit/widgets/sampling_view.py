@@ -164,7 +164,7 @@ def _bars(
     ]
     others = f"{len(distribution.logits) - len(rows):,} others"
     rows.append(_shares(others, *result.others))
-    further = {}
+    further: dict[str, list[Any]] = {}
     if picks:
         further["Drawn"] = [times.pop(index, 0) for index in shown]
         further["Drawn"].append(times.total())

@@ -92,11 +92,11 @@ def _wait(call: HttpCall, later: HttpCall | None) -> str:
     waited = "" if later is None else f"{later.at - call.ended:.2f} s"
     if call.retry_after is None:
         return waited
-    asked = f"asked {call.retry_after:g} s"
+    wanted = f"asked {call.retry_after:g} s"
     if later is None:
-        return asked
+        return wanted
     early = later.at - call.ended < call.retry_after - TOLERANCE
-    return f"{waited} ⚠ {asked}" if early else f"{waited}, {asked}"
+    return f"{waited} ⚠ {wanted}" if early else f"{waited}, {wanted}"
 
 
 def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:

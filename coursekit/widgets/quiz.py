@@ -86,10 +86,10 @@ def judged(question: Question, chosen: int | None) -> str:
     )
 
 
-def on_paper(asked: list[Question]) -> str:
+def on_paper(listed: list[Question]) -> str:
     """The quiz without a kernel, for the web and for print: the answers are behind a click."""
     parts = []
-    for number, question in enumerate(asked, start=1):
+    for number, question in enumerate(listed, start=1):
         options = "".join(
             f"<li>{escape(option.text)}</li>" for option in question.options
         )
@@ -116,12 +116,12 @@ class Quiz(Lab):
         self.stem, self.questions = lesson(name).stem, questions(name)
         self.right = set(progress.read()["quizzes"].get(self.stem, []))
         self.score, echo = widgets.HTML(), Echo()
-        asked = [
-            _Asked(self, number, echo)
+        items = [
+            _Item(self, number, echo)
             for number in range(1, len(self.questions) + 1)
         ]
-        super().__init__(*asked)
-        self.children = [*asked, self.score]
+        super().__init__(*items)
+        self.children = [*items, self.score]
         self._show_score()
 
     def answered(self, number: int, chosen: int) -> None:
@@ -148,7 +148,7 @@ class Quiz(Lab):
         return f"A quiz of {len(self.questions)} questions (run the notebook to answer them)"
 
 
-class _Asked(Lab):
+class _Item(Lab):
     """One question: its options, a button, and what is said about the option that was chosen when
     the button was pressed.
     """

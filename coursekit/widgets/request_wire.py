@@ -17,7 +17,7 @@ from ..foundation.markup import svg
 from ..foundation.palette import BLUE, GRAY, GREEN, RIGHT
 from .lab import NATURAL, Lab
 
-ASKED = {
+PARAMS = {
     "model": "gpt-4o",
     "messages": [
         {
@@ -91,7 +91,7 @@ def _from_function(_: httpx2.Request) -> httpx2.Response:
 
 def exchange(client: openai.OpenAI) -> tuple[str, str]:
     """Send the question: the request as text, without its key, and the text of the reply."""
-    raw = client.chat.completions.with_raw_response.create(**ASKED)  # type: ignore[call-overload]
+    raw = client.chat.completions.with_raw_response.create(**PARAMS)  # type: ignore[call-overload]
     sent = raw.http_request
     request = (
         f"{sent.method} {sent.url}\nauthorization: Bearer …\n\n"

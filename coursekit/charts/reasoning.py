@@ -134,5 +134,5 @@ def _panel(
     axes.set_xlim(0, (max(widths) or 1) * 1.5)
     whole = isinstance(widths[0], int)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=whole))
-    axes.tick_params(labelsize=8)
+    axes.tick_params(axis="x", labelsize=8)
     axes.grid(visible=False)

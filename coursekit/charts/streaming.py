@@ -12,6 +12,7 @@ from ..streaming import Timing
 from .picture import ABOVE, Picture, figure, note, rows_of, styled
 
 BRACKET = {
+    "mutation_scale": 10,
     "arrowstyle": "|-|,widthA=0.25,widthB=0.25",
     "shrinkA": 0,
     "shrinkB": 0,

@@ -53,7 +53,8 @@ def turn_bars(
     )
     bars = dict.fromkeys(COLORS, "")
     for number, turn in enumerate(turns):
-        x, width, below = plot.x(number + 0.08), plot.x(0.84) - LEFT, 0
+        x, width = plot.x(number + 0.08), plot.x(0.84) - LEFT
+        below, bottom = 0, plot.y(0)
         # from the bottom up; the cache holds a prompt's beginning
         parts = {
             "cached": turn.cached,
@@ -61,11 +62,12 @@ def turn_bars(
             "output": turn.completion,
         }
         for name, tokens in parts.items():
-            bottom, below = plot.y(below), below + tokens
+            below += tokens
             height = bottom - plot.y(below)
             bars[name] += (
                 f"M{x:.1f} {bottom:.1f}h{width:.1f}v{-height:.1f}h{-width:.1f}z"
             )
+            bottom -= height
     paths = "".join(
         f'<path d="{path}" fill="{FILLS[name]}"/>'
         for name, path in bars.items()

@@ -12,20 +12,21 @@ from ..foundation.palette import BLUE, INK
 from ..metering import Share
 from ..pricing import ZERO, dollars
 from .picture import (
-    LEGEND,
     Picture,
     canvas,
     figure,
     grid_along_x,
+    in_dollars,
     note,
     part_look,
     rows_of,
-    style,
+    styled,
 )
 
 GONE = " (shut down)"
 
 
+@styled
 def cost_by_model(
     costs: Mapping[str, Decimal], *, call: str, gone: Collection[str] = ()
 ) -> Picture:
@@ -43,14 +44,14 @@ def cost_by_model(
         )
     order = sorted(costs, key=lambda name: (costs[name], name))
     made, axes = figure(
-        8.0,
         0.9 + 0.34 * len(order),
         title=f"The same call: {call}",
-        x="US dollars per call (log scale)",
+        xlabel="US dollars per call (log scale)",
     )
     for row, name in enumerate(order):
+        cost = float(costs[name])
         axes.plot(
-            float(costs[name]),
+            cost,
             row,
             "o",
             markersize=8,
@@ -58,11 +59,9 @@ def cost_by_model(
             color=BLUE,
             markerfacecolor="white" if name in gone else BLUE,
         )
-        note(axes, dollars(costs[name]), (float(costs[name]), row), right=9)
+        note(axes, dollars(costs[name]), (cost, row), right=9)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(
-        lambda value, _: dollars(Decimal(str(value)))
-    )
+    in_dollars(axes.xaxis)
     axes.margins(x=0.12)
     rows_of(axes, [name + (GONE if name in gone else "") for name in order])
     amounts = ", ".join(f"{name} {dollars(costs[name])}" for name in order)
@@ -72,6 +71,7 @@ def cost_by_model(
     )
 
 
+@styled
 def cost_per_call(
     costs: Sequence[Decimal | None], *, title: str = "What each call cost"
 ) -> Picture:
@@ -87,15 +87,11 @@ def cost_per_call(
             "No call has been metered yet: meter.add(reply) first, then draw."
         )
     numbers = range(1, len(costs) + 1)
-    made, axes = figure(8.0, 3.0, title=title, x="call", y="US dollars")
+    made, axes = figure(3.0, title=title, xlabel="call", ylabel="US dollars")
     axes.bar(
         numbers, [float(cost or 0) for cost in costs], width=0.7, color=BLUE
     )
-    unknown = [
-        number
-        for number, cost in zip(numbers, costs, strict=True)
-        if cost is None
-    ]
+    unknown = [number for number in numbers if costs[number - 1] is None]
     axes.plot(
         unknown,
         [0] * len(unknown),
@@ -105,14 +101,13 @@ def cost_per_call(
         label="no price known",
     )
     if unknown:
-        axes.legend(**LEGEND)
+        axes.legend()
     axes.xaxis.set_major_locator(MaxNLocator(nbins=15, integer=True))
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.set_xlim(0.3, len(costs) + 0.7)
     axes.set_ylim(bottom=0)
     cost, highest = max(
-        (cost or ZERO, number)
-        for cost, number in zip(costs, numbers, strict=True)
+        (costs[number - 1] or ZERO, number) for number in numbers
     )
     calls = "1 call" if len(costs) == 1 else f"{len(costs)} calls"
     missing = f" {len(unknown)} without a known price." if unknown else ""
@@ -122,6 +117,7 @@ def cost_per_call(
     )
 
 
+@styled
 def bill(parts: Mapping[str, Share], *, title: str = "The bill") -> Picture:
     """What was billed: tokens on the left, dollars on the right, by kind of token.
 
@@ -130,8 +126,8 @@ def bill(parts: Mapping[str, Share], *, title: str = "The bill") -> Picture:
     """
     made = canvas(2.6)
     tokens, money = made.subplots(1, 2, sharey=True)
-    style(tokens, title=f"{title}: tokens", x="tokens")
-    style(money, title="… and dollars", x="US dollars")
+    tokens.set(title=f"{title}: tokens", xlabel="tokens")
+    money.set(title="… and dollars", xlabel="US dollars")
     for row, (name, share) in enumerate(parts.items()):
         look = part_look(name)
         for axes, value, words in (

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 
 from ..foundation.palette import BLUE, INK, PALE
-from .picture import LABEL, TEXT, Picture, canvas, style
+from .picture import LABEL, Picture, canvas, styled
 
 MOST_ROWS = 8
 
 
+@styled
 def axes_of(
     scores: Mapping[str, Mapping[str, float]], *, full: float = 20.0
 ) -> Picture:
@@ -29,32 +30,24 @@ def axes_of(
             f"Give 1 to {MOST_ROWS} solutions with the same axes; these are {len(scores)} with "
             f"{len(kinds)} different sets of axes."
         )
+    (kind,) = kinds
     names = [
         f"{name}\n{sum(points.values()):.1f}" for name, points in scores.items()
     ]
     made = canvas(1.0 + 0.55 * len(scores))
-    columns = made.subplots(
-        1, len(next(iter(kinds))), sharey=True, squeeze=False
-    )[0]
-    for column, axis in zip(columns, next(iter(kinds)), strict=True):
-        _column(
-            column, axis, [points[axis] for points in scores.values()], full
-        )
-    columns[0].set_yticks(range(len(names)), names, fontsize=TEXT)
+    columns = made.subplots(1, len(kind), sharey=True, squeeze=False)[0]
+    for column, axis in zip(columns, kind, strict=True):
+        values = [points[axis] for points in scores.values()]
+        _column(column, axis, values, full)
+    columns[0].set_yticks(range(len(names)), names)
     columns[0].set_ylim(len(names) - 0.4, -0.6)  # the first on top
-    made.supxlabel(
-        f"points, at most {full:g} on each axis", fontsize=LABEL, color=INK
-    )
-    return Picture(
-        made,
-        "Points by axis. "
-        + " ".join(_in_words(name, points) for name, points in scores.items()),
-    )
+    made.supxlabel(f"points, at most {full:g} on each axis", fontsize=LABEL)
+    said = " ".join(map(_in_words, scores, scores.values()))
+    return Picture(made, f"Points by axis. {said}")
 
 
 def _column(axes: Axes, axis: str, values: list[float], full: float) -> None:
-    style(axes)
-    axes.set_title(axis, loc="left", fontsize=LABEL, color=INK, pad=6)
+    axes.set_title(axis, fontsize=LABEL, pad=6)
     rows = range(len(values))
     axes.barh(
         rows,
@@ -66,15 +59,16 @@ def _column(axes: Axes, axis: str, values: list[float], full: float) -> None:
     )
     axes.barh(rows, values, height=0.62, color=BLUE)
     for row, value in zip(rows, values, strict=True):
-        inside = value > 0.45 * full
+        shift, side, color = 0.6, "left", INK
+        if value > 0.45 * full:  # room inside the bar
+            shift, side, color = -0.6, "right", "white"
         axes.text(
-            value - 0.6 if inside else value + 0.6,
+            value + shift,
             row,
             f"{value:.1f}",
             va="center",
-            fontsize=TEXT,
-            ha="right" if inside else "left",
-            color="white" if inside else INK,
+            ha=side,
+            color=color,
         )
     axes.set_xlim(0, full * 1.02)
     axes.set_xticks([0, full / 2, full])

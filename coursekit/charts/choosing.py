@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import datetime
-from collections import defaultdict
 from collections.abc import Sequence
-from decimal import Decimal
 from math import log
 from typing import Any
 
@@ -16,7 +14,7 @@ from matplotlib.axes import Axes
 from ..choosing import Judgment
 from ..foundation.palette import BLUE, GRAY, INK, ORANGE, PALE
 from ..pricing import dollars
-from .picture import LEGEND, SMALL, Picture, figure
+from .picture import SMALL, Picture, figure, in_dollars, styled
 
 SERVED, LEAVING, GONE = "served", "end announced", "shut down"
 # By form first, by color second: a filled circle, a half-filled diamond, a cross.
@@ -34,6 +32,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 NEAR = 0.043  # labels of one column nearer than this share of the axis are moved apart
 
 
+@styled
 def price_and_context(
     judged: Sequence[Judgment], *, call: str, on: datetime.date
 ) -> Picture:
@@ -51,31 +50,25 @@ def price_and_context(
     sizes = sorted({each.model.context or 0 for each in judged})
     title = f"{call}: cost and context window, {on}"
     made, axes = figure(
-        9.0,
         5.0,
+        width=9.0,
         title=title,
-        x="context window, tokens",
-        y="US dollars per request (log scale)",
+        xlabel="context window, tokens",
+        ylabel="US dollars per request (log scale)",
     )
     axes.set_yscale("log")
     costs = [float(each.cost) for each in judged]
     axes.set_ylim(min(costs) / 1.6, max(costs) * 1.6)
     axes.set_xlim(-0.35, len(sizes) - 0.05)
-    columns: defaultdict[int, list[Judgment]] = defaultdict(list)
-    for each in judged:
-        columns[sizes.index(each.model.context or 0)].append(each)
-    for column, members in columns.items():
+    for column, size in enumerate(sizes):
+        members = [each for each in judged if each.model.context == size]
         _column(axes, column, members, on)
     for state, look in LOOKS.items():
         axes.plot([], [], linestyle="none", label=state, **look)
-    axes.legend(
-        **LEGEND, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3
-    )
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)
     axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
-    axes.yaxis.set_major_formatter(
-        lambda value, _: dollars(Decimal(str(value)))
-    )
-    axes.grid(axis="x", color=PALE, linewidth=0.6)
+    in_dollars(axes.yaxis)
+    axes.grid(axis="x")
     said = "; ".join(
         f"{each.name} {dollars(each.cost)}, {each.model.context:,} tokens, {state_of(each, on)}"
         for each in sorted(judged, key=lambda each: each.cost)
@@ -99,15 +92,15 @@ def _column(
     """The points of one context window; a label beside each, moved up where it would cover the one
     below.
     """
-    low, high = (float(value) for value in axes.get_ylim())
+    low, high = axes.get_ylim()
     span = high / low
-    free = (
-        0.0  # the lowest place, as a share of the axis, that no label has taken
-    )
+    # the lowest place, as a share of the axis, that no label has taken
+    free = 0.0
     for each in sorted(members, key=lambda member: (member.cost, member.name)):
         cost, state = float(each.cost), state_of(each, on)
         axes.plot(column, cost, linestyle="none", **LOOKS[state])
-        place = max(_share(cost, low, span), free)
+        # on a logarithmic axis, from 0 at its foot to 1
+        place = max(log(cost / low) / log(span), free)
         free = place + NEAR
         words = each.name + (
             f" †{each.model.shutdown}" if state == GONE else ""
@@ -126,8 +119,3 @@ def _column(
                 "shrinkB": 5,
             },
         )
-
-
-def _share(value: float, low: float, span: float) -> float:
-    """The place of a value on a logarithmic axis, from 0 at its foot to 1."""
-    return log(value / low) / log(span)

@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 
 from ..foundation.palette import BLUE, INK, ORANGE
 from ..retrying.storm import Storm
-from .picture import LABEL, LEGEND, TEXT, Picture, canvas, style
+from .picture import Picture, canvas, styled
 
 
+@styled
 def arrivals(storms: Mapping[str, Storm], *, until: int = 40) -> Picture:
     """Calls in each second, served and refused, one row of bars for each storm, and the server's
     capacity as a line.
@@ -31,39 +32,29 @@ def arrivals(storms: Mapping[str, Storm], *, until: int = 40) -> Picture:
     )[:, 0]
     for axes, (name, storm) in zip(rows, storms.items(), strict=True):
         _row(axes, name, storm, until)
-    rows[-1].set_xlabel(
-        "seconds since all clients called for the first time",
-        fontsize=LABEL,
-        color=INK,
-    )
+    rows[-1].set_xlabel("seconds since all clients called for the first time")
     rows[-1].set_xlim(-0.3, until)
-    rows[0].legend(loc="upper right", ncols=3, **LEGEND)
-    return Picture(
-        made,
-        " ".join(
-            [
-                "Calls in each second, by strategy.",
-                *map(_in_words, storms, storms.values()),
-            ]
-        ),
-    )
+    rows[0].legend(loc="upper right", ncols=3)
+    said = " ".join(map(_in_words, storms, storms.values()))
+    return Picture(made, f"Calls in each second, by strategy. {said}")
 
 
 def _row(axes: Axes, name: str, storm: Storm, until: int) -> None:
     seconds = storm.per_second()
-    style(axes, title=f"{name}: {_sums(storm)}", y="calls")
-    at, served = (
-        [second + 0.5 for second in seconds],
-        [served for served, _ in seconds.values()],
-    )
-    axes.bar(at, served, width=0.9, color=BLUE, label="served")
-    over = {
-        second + 0.5: counts for second, counts in seconds.items() if counts[1]
-    }
+    axes.set(title=f"{name}: {_sums(storm)}", ylabel="calls")
+    served = {at + 0.5: count for at, (count, _) in seconds.items()}
+    refused = {at + 0.5: count for at, (_, count) in seconds.items() if count}
     axes.bar(
-        list(over),
-        [refused for _, refused in over.values()],
-        bottom=[served for served, _ in over.values()],
+        list(served),
+        list(served.values()),
+        width=0.9,
+        color=BLUE,
+        label="served",
+    )
+    axes.bar(
+        list(refused),
+        list(refused.values()),
+        bottom=[served[at] for at in refused],
         width=0.9,
         facecolor="white",
         edgecolor=ORANGE,
@@ -88,23 +79,17 @@ def _row(axes: Axes, name: str, storm: Storm, until: int) -> None:
             f"more at {when} s →",
             transform=axes.get_xaxis_transform(),
             ha="right",
-            fontsize=TEXT,
-            color=INK,
             backgroundcolor="white",
         )
 
 
 def _sums(storm: Storm) -> str:
-    done = (
-        "some gave up"
-        if storm.done is None
-        else f"all served after {storm.done:.0f} s"
-    )
+    done = "some gave up"
+    if storm.done is not None:
+        done = f"all served after {storm.done:.0f} s"
     return f"{storm.calls:,} calls, {done}"
 
 
 def _in_words(name: str, storm: Storm) -> str:
-    most = max(
-        served + refused for served, refused in storm.per_second().values()
-    )
+    most = max(map(sum, storm.per_second().values()))
     return f"{name}: {_sums(storm)}, at most {most} in one second."

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from operator import add
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
@@ -13,8 +14,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from ..foundation.palette import BLUE, GRAY, GREEN, INK, ORANGE, PURPLE, RED
 from ..pricing import Usage, dollars
 from .picture import (
-    LEGEND,
-    TEXT,
+    ABOVE,
     Picture,
     figure,
     in_dollars,
@@ -22,7 +22,7 @@ from .picture import (
     part_look,
     rows_of,
     stacked_rows,
-    style,
+    styled,
 )
 
 THOUSANDS = StrMethodFormatter("{x:,.0f}")
@@ -35,6 +35,7 @@ LINES = (
 )
 
 
+@styled
 def tokens_per_turn(
     turns: Sequence[Usage],
     spent: Sequence[Decimal],
@@ -55,7 +56,7 @@ def tokens_per_turn(
             "turn."
         )
     numbers = range(1, len(turns) + 1)
-    made, axes = figure(8.0, 3.8, title=title, x="turn", y="tokens")
+    made, axes = figure(3.8, title=title, xlabel="turn", ylabel="tokens")
     parts = {  # from the bottom up; the cache holds a prompt's beginning
         "cached": [turn.cached for turn in turns],
         "input": [turn.prompt - turn.cached for turn in turns],
@@ -68,30 +69,20 @@ def tokens_per_turn(
             axes.bar(
                 numbers, heights, bottom=below, width=0.8, label=name, **look
             )
-        below = [
-            low + height for low, height in zip(below, heights, strict=True)
-        ]
+        below = [*map(add, below, heights)]
     money = axes.twinx()
-    style(money, y="US dollars so far")
+    money.set_ylabel("US dollars so far")
     money.grid(visible=False)
     money.spines["right"].set(visible=True, color=GRAY)
-    money.plot(
+    line = money.plot(
         numbers,
         [float(amount) for amount in spent],
         color=INK,
         linewidth=1.8,
         label="cost so far (right)",
     )
-    money.annotate(
-        dollars(spent[-1]),
-        (numbers[-1], float(spent[-1])),
-        xytext=(-4, 4),
-        textcoords="offset points",
-        ha="right",
-        va="bottom",
-        fontsize=TEXT,
-        color=INK,
-    )
+    end = (len(turns), float(spent[-1]))
+    note(money, dollars(spent[-1]), end, -4, 4, ha="right", va="bottom")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
     axes.yaxis.set_major_formatter(THOUSANDS)
     axes.set_xlim(0.3, len(turns) + 0.7)
@@ -99,25 +90,19 @@ def tokens_per_turn(
     for each in (axes, money):
         each.set_ylim(bottom=0)
         each.margins(y=0.12)
-    handles, labels = axes.get_legend_handles_labels()
-    lines, names = money.get_legend_handles_labels()
-    axes.legend(
-        [*handles, *lines], [*labels, *names], loc="upper left", **LEGEND
-    )
-    prompt, completion = (
-        sum(turn.prompt for turn in turns),
-        sum(turn.completion for turn in turns),
-    )
+    handles, _ = axes.get_legend_handles_labels()
+    axes.legend(handles=[*handles, *line], loc="upper left")
+    used = sum(turns, Usage(0, 0))
     return Picture(
         made,
         f"{title}: the prompt has {turns[0].prompt:,} tokens in turn 1 and {turns[-1].prompt:,} "
         f"in turn {len(turns)}. "
-        f"In total, {prompt:,} tokens in ({sum(turn.cached for turn in turns):,} cached) and "
-        f"{completion:,} out, "
-        f"for {dollars(spent[-1])}.",
+        f"In total, {used.prompt:,} tokens in ({used.cached:,} cached) and "
+        f"{used.completion:,} out, for {dollars(spent[-1])}.",
     )
 
 
+@styled
 def policies(
     prompts: Mapping[str, Sequence[int]],
     *,
@@ -135,7 +120,7 @@ def policies(
             f"Give 1 to {len(LINES)} policies, each with at least one turn; these are "
             f"{list(prompts)}."
         )
-    made, axes = figure(8.0, 3.8, title=title, x="turn", y="tokens in")
+    made, axes = figure(3.8, title=title, xlabel="turn", ylabel="tokens in")
     for (name, tokens), (color, dashes) in zip(
         prompts.items(), LINES, strict=False
     ):
@@ -152,7 +137,7 @@ def policies(
     axes.yaxis.set_major_formatter(THOUSANDS)
     axes.set_xlim(left=1)
     axes.set_ylim(bottom=0)
-    axes.legend(loc="upper left", **LEGEND, handlelength=3.5)
+    axes.legend(loc="upper left", handlelength=3.5)
     said = "; ".join(
         f"{name}: {tokens[-1]:,} in turn {len(tokens)}, {_sum(tokens)}"
         for name, tokens in prompts.items()
@@ -160,6 +145,7 @@ def policies(
     return Picture(made, f"{title}, in tokens of the prompt. {said}.")
 
 
+@styled
 def cached_part(
     prompts: Mapping[str, Usage],
     *,
@@ -174,33 +160,25 @@ def cached_part(
     """
     if not prompts:
         raise ValueError("There is no prompt to draw: give at least one.")
-    made, axes = figure(8.0, 1.1 + 0.42 * len(prompts), title=title, x="tokens")
+    made, axes = figure(1.1 + 0.42 * len(prompts), title=title, xlabel="tokens")
     cached = [prompt.cached for prompt in prompts.values()]
     fresh = [prompt.prompt - prompt.cached for prompt in prompts.values()]
-    stacked_rows(
-        axes,
-        {
-            "cached": ("from the cache", cached),
-            "input": ("billed in full", fresh),
-        },
-    )
-    for row, prompt in enumerate(prompts.values()):
-        note(
-            axes,
-            f"{prompt.cached:,} of {prompt.prompt:,}",
-            (prompt.prompt, row),
-            right=5,
-        )
+    parts = {
+        "cached": ("from the cache", cached),
+        "input": ("billed in full", fresh),
+    }
+    stacked_rows(axes, parts)
+    said = []
+    for row, (name, prompt) in enumerate(prompts.items()):
+        share = f"{prompt.cached:,} of {prompt.prompt:,}"
+        note(axes, share, (prompt.prompt, row), right=5)
+        said.append(f"{name}: {share} tokens")
     rows_of(axes, list(prompts))
     axes.margins(x=0.2)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter(THOUSANDS)
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, **LEGEND)
-    said = "; ".join(
-        f"{name}: {prompt.cached:,} of {prompt.prompt:,} tokens"
-        for name, prompt in prompts.items()
-    )
-    return Picture(made, f"{title}. {said}.")
+    axes.legend(ncols=2, **ABOVE)
+    return Picture(made, f"{title}. {'; '.join(said)}.")
 
 
 def _name_the_ends(axes: Axes, prompts: Mapping[str, Sequence[int]]) -> None:

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..foundation.palette import BLUE, GRAY, INK, ORANGE
 from ..sampling import BeforeAfter
-from .picture import LEGEND, Picture, canvas, figure, style
+from .picture import Picture, canvas, figure, styled
 
 # a probability of 0 … 1
 CERTAINTY = LinearSegmentedColormap.from_list("certainty", [ORANGE, "white"])
@@ -27,20 +27,16 @@ LINES = (
     (INK, "-.", "D"),
 )
 FONT = "DejaVu Sans Mono"  # part of matplotlib
-# inches: the picture, a line of tokens, between two tokens
 WIDTH, ROW, GAP = (
     8.0,
     0.36,
     0.04,
-)
-# inches: a character of a token at 10 points, of its percentage at 6.5
-LETTER, DIGIT = (
-    0.084,
-    0.056,
-)
+)  # inches: the picture, a line of tokens, between two tokens
+LETTER, DIGIT = 0.084, 0.056  # inches: a character at 10 points, and at 6.5
 LONGEST = 40  # characters of a token that are drawn
 
 
+@styled
 def over_temperature(
     labels: Sequence[str], views: Mapping[float, BeforeAfter], *, prompt: str
 ) -> Picture:
@@ -67,7 +63,7 @@ def over_temperature(
     said = []
     for axes, (temperature, view) in zip(panels, views.items(), strict=True):
         shares = [*(float(view.after[i]) for i in view.shown), view.others[1]]
-        style(axes, title=f"T = {temperature:g}\n{view.entropy_after:.1f} bits")
+        axes.set(title=f"T = {temperature:g}\n{view.entropy_after:.1f} bits")
         bars = axes.barh(rows, shares, height=0.7, color=BLUE, edgecolor=BLUE)
         bars[-1].set(facecolor="white", edgecolor=GRAY)
         axes.set_xlim(0, 1.12)
@@ -90,6 +86,7 @@ def over_temperature(
     )
 
 
+@styled
 def penalties(
     lines: Mapping[str, Sequence[float]],
     *,
@@ -109,11 +106,10 @@ def penalties(
             f"The picture can show 1 to {len(LINES)} lines; these are {len(lines)}."
         )
     made, axes = figure(
-        8.0,
         3.2,
         title=title,
-        x="occurrences of the token in the reply so far",
-        y="subtracted from the logit",
+        xlabel="occurrences of the token in the reply so far",
+        ylabel="subtracted from the logit",
     )
     for (name, values), (color, dash, marker) in zip(
         lines.items(), LINES, strict=False
@@ -130,7 +126,7 @@ def penalties(
         )
     axes.axhline(0, color=GRAY, linewidth=0.8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(**LEGEND)
+    axes.legend()
     said = "; ".join(
         f"{name}: {', '.join(f'{value:g}' for value in values)}"
         for name, values in lines.items()
@@ -138,6 +134,7 @@ def penalties(
     return Picture(made, f"{title}, at counts 0, 1, 2, and so on. {said}.")
 
 
+@styled
 def colored_tokens(
     replies: Mapping[str, Sequence[tuple[str, float]]],
     perplexities: Mapping[str, float],
@@ -154,60 +151,50 @@ def colored_tokens(
         raise ValueError(
             "There is no token to draw: each reply needs log-probabilities."
         )
-    laid = {name: _lines(tokens) for name, tokens in replies.items()}
-    height = 0.2 + ROW * sum(len(lines) + 1 for lines in laid.values())
-    made = Figure(figsize=(WIDTH, height), facecolor="white")
+    made = Figure()
+    made.set_layout_engine("none")
     axes = made.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    # inches, from the top left corner
-    axes.set(xlim=(0, WIDTH), ylim=(height, 0))
     y, said = 0.1, []
-    for name, lines in laid.items():
-        heading = f"{name}: perplexity {_number(perplexities[name])}"
-        axes.text(
-            GAP,
-            y + 0.6 * ROW,
-            heading,
-            fontsize=10.5,
-            color=INK,
-            va="center",
-            parse_math=False,
+    for name, tokens in replies.items():
+        perplexity = perplexities[name]
+        number = (
+            f"{perplexity:,.2f}" if perplexity < 100 else f"{perplexity:,.0f}"
         )
-        for number, line in enumerate(lines, 1):
-            _draw_line(axes, line, y + number * ROW)
-        y += ROW * (len(lines) + 1)
-        least = min(share for _, share in replies[name])
+        heading = f"{name}: perplexity {number}"
+        y = _draw_reply(axes, heading, tokens, y)
+        least = min(share for _, share in tokens)
         said.append(
-            f"{heading}, {len(replies[name])} tokens, the least certain at {least:.2g}"
+            f"{heading}, {len(tokens)} tokens, the least certain at {least:.2g}"
         )
+    # inches, from the top left corner
+    height = y + 0.1
+    made.set_size_inches(WIDTH, height)
+    axes.set(xlim=(0, WIDTH), ylim=(height, 0))
     return Picture(
         made,
         f"Replies with each token colored by its probability. {'; '.join(said)}.",
     )
 
 
-def _lines(
-    tokens: Sequence[tuple[str, float]],
-) -> list[list[tuple[str, float, float]]]:
-    """Tokens broken into lines: (text, probability, width in inches)."""
-    lines: list[list[tuple[str, float, float]]] = [[]]
-    left = WIDTH - GAP
+def _draw_reply(
+    axes: Axes, heading: str, tokens: Sequence[tuple[str, float]], y: float
+) -> float:
+    """Draw a heading, and below it a box for each token, in lines. Returns where they end."""
+    axes.text(
+        GAP,
+        y + 0.6 * ROW,
+        heading,
+        fontsize=10.5,
+        va="center",
+        parse_math=False,
+    )
+    x = WIDTH
     for token, share in tokens:
-        text = _drawable(token)
-        width = max(LETTER * len(text), DIGIT * len(_percent(share))) + 0.06
-        if width > left and lines[-1]:
-            lines.append([])
-            left = WIDTH - GAP
-        lines[-1].append((text, share, width))
-        left -= width + GAP
-    return lines
-
-
-def _draw_line(
-    axes: Axes, line: Sequence[tuple[str, float, float]], y: float
-) -> None:
-    x = GAP
-    for text, share, width in line:
+        text, below = _drawable(token), _percent(share)
+        width = max(LETTER * len(text), DIGIT * len(below)) + 0.06
+        if x + width > WIDTH:
+            x, y = GAP, y + ROW
         box = Rectangle(
             (x, y),
             width,
@@ -217,29 +204,22 @@ def _draw_line(
             linewidth=0.6,
         )
         axes.add_patch(box)
-        for label, below, size in (
-            (text, 0.19, 10.0),
-            (_percent(share), 0.295, 6.5),
-        ):
+        for label, down, size in ((text, 0.19, 10.0), (below, 0.295, 6.5)):
             axes.text(
                 x + width / 2,
-                y + below,
+                y + down,
                 label,
                 fontsize=size,
                 family=FONT,
-                color=INK,
                 ha="center",
                 parse_math=False,
             )
         x += width + GAP
+    return y + ROW
 
 
 def _percent(share: float) -> str:
     return f"{share:.0%}" if share >= 0.0095 else "<1%"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
 
 
 def _drawable(token: str) -> str:

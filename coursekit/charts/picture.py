@@ -1,7 +1,7 @@
 """One home for the look of every figure, and for its alternative text.
 
-Figures are made without pyplot, so nothing has to be closed and no global style is touched. They
-are white, and in a dark notebook dark (see DARK).
+Figures are made without pyplot, so nothing has to be closed, and in ``STYLE``, which applies only
+while they are made and drawn. They are white, and in a dark notebook dark (see DARK).
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import html
 import io
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from operator import add
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -24,12 +26,37 @@ from ..pricing import dollars
 PIXELS_PER_INCH = 100
 WIDTH = 8.0  # inches, of every figure
 # points; at this width a notebook shows 9 of them as 12.5 pixels
-TITLE, LABEL, TEXT, SMALL = (
-    11,
-    9.5,
-    9,
-    8.5,
-)
+LABEL, SMALL = 9.5, 8.5
+# a title to the left, a thin frame, no clutter
+STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": GRAY,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.labelcolor": INK,
+    "axes.labelsize": LABEL,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.titlesize": 11,
+    "figure.constrained_layout.use": True,
+    "figure.titlesize": 11,
+    "font.size": 9,
+    "grid.color": PALE,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "legend.labelcolor": "black",
+    "text.color": INK,
+    "xtick.color": INK,
+    "xtick.labelsize": 9,
+    "xtick.major.size": 3,
+    "ytick.color": INK,
+    "ytick.labelsize": 9,
+    "ytick.major.size": 3,
+}
+styled = rc_context(STYLE)  # a decorator
 # of a bill
 PARTS = {
     "input": BLUE,
@@ -45,7 +72,10 @@ DARK = (
     '<style>:is([data-jp-theme-light="false"], [data-theme="dark"], .vscode-dark) '
     ".coursekit-chart{filter:invert(0.93) hue-rotate(180deg)}</style>"
 )
-LEGEND = {"frameon": False, "fontsize": TEXT}
+ABOVE: dict[str, Any] = {
+    "loc": "lower right",
+    "bbox_to_anchor": (1, 1),
+}  # of a legend
 
 
 class Picture:
@@ -59,6 +89,7 @@ class Picture:
     def __init__(self, figure: Figure, alt: str) -> None:
         self.figure, self.alt = figure, alt
 
+    @styled
     def png(self) -> bytes:
         """The figure as PNG, the same bytes each time: no date, no path.
 
@@ -86,59 +117,25 @@ class Picture:
 
 
 def figure(
-    width: float = WIDTH,
-    height: float = 3.6,
-    *,
-    title: str = "",
-    x: str = "",
-    y: str = "",
+    height: float, *, width: float = WIDTH, **labels: str
 ) -> tuple[Figure, Axes]:
-    """An empty figure (inches) and its axes in the course's style: title to the left, thin frame,
-    no clutter.
-    """
+    """An empty figure (inches) and its axes; ``labels`` are title, xlabel and ylabel."""
     made = canvas(height, width=width)
-    axes = made.add_subplot()
-    style(axes, title=title, x=x, y=y)
-    return made, axes
+    return made, made.add_subplot(**labels)
 
 
 def canvas(height: float, *, width: float = WIDTH, title: str = "") -> Figure:
-    """A white figure (inches) for several panels, with one title over all of them."""
-    made = Figure(
-        figsize=(width, height),
-        layout="constrained",
-        facecolor="white",
-        dpi=PIXELS_PER_INCH,
-    )
-    if title:
-        made.suptitle(
-            title,
-            x=0.01,
-            ha="left",
-            fontsize=TITLE,
-            color=INK,
-            parse_math=False,
-        )
+    """A figure (inches) for several panels, with one title over all of them."""
+    made = Figure((width, height))
+    made.suptitle(title, x=0.01, ha="left", parse_math=False)
     return made
-
-
-def style(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> None:
-    """The course's style for one set of axes."""
-    axes.set_title(title, loc="left", fontsize=TITLE, color=INK, pad=10)
-    axes.set_xlabel(x, fontsize=LABEL, color=INK)
-    axes.set_ylabel(y, fontsize=LABEL, color=INK)
-    axes.tick_params(labelsize=TEXT, colors=INK, length=3)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(GRAY)
-    axes.grid(axis="y", color=PALE, linewidth=0.6)
-    axes.set_axisbelow(True)
 
 
 def rows_of(axes: Axes, names: Sequence[str]) -> None:
     """A row for each name, the first one on top; values run to the right."""
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0, labelsize=TEXT)
+    axes.tick_params(axis="y", length=0)
     grid_along_x(axes)
 
 
@@ -147,18 +144,22 @@ def note(
     words: str,
     at: tuple[float, float],
     right: float = 4,
+    up: float = 0,
     **look: Any,
 ) -> None:
-    """Words next to a place, ``right`` points away from it."""
-    look = {"va": "center", "fontsize": TEXT, "color": INK, **look}
+    """Words next to a place, ``right`` points away from it, and ``up`` points above it."""
     axes.annotate(
-        words, at, xytext=(right, 0), textcoords="offset points", **look
+        words,
+        at,
+        xytext=(right, up),
+        textcoords="offset points",
+        **{"va": "center"} | look,
     )
 
 
 def in_dollars(axis: Axis) -> None:
     """Write an axis's numbers as US dollars."""
-    axis.set_major_formatter(lambda value, _: dollars(Decimal(f"{value:.6f}")))
+    axis.set_major_formatter(lambda value, _: dollars(Decimal(str(value))))
 
 
 def stacked_rows(
@@ -170,22 +171,21 @@ def stacked_rows(
     ends = [0.0] * len(next(iter(parts.values()))[1])
     for part, (label, values) in parts.items():
         widths = [float(value) for value in values]
-        axes.barh(
-            range(len(widths)),
-            widths,
-            left=ends,
-            height=0.62,
-            label=label,
-            **part_look(part),
-        )
-        ends = [end + width for end, width in zip(ends, widths, strict=True)]
+        look = part_look(part)
+        rows = range(len(widths))
+        axes.barh(rows, widths, left=ends, height=0.62, label=label, **look)
+        ends = [*map(add, ends, widths)]
     return ends
 
 
 def part_look(part: str) -> dict[str, Any]:
     """Color and pattern of a part of the bill."""
-    look = {"color": PARTS[part], "hatch": HATCHES[part]}
-    return {**look, "edgecolor": "white", "linewidth": 0}
+    return {
+        "color": PARTS[part],
+        "hatch": HATCHES[part],
+        "edgecolor": "white",
+        "linewidth": 0,
+    }
 
 
 def grid_along_x(axes: Axes) -> None:
@@ -193,4 +193,4 @@ def grid_along_x(axes: Axes) -> None:
     run up.
     """
     axes.grid(visible=False)
-    axes.grid(axis="x", color=PALE, linewidth=0.6)
+    axes.grid(axis="x")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -12,7 +11,6 @@ from ..foundation.palette import BLUE, GRAY, ORANGE
 from ..pricing import dollars
 from ..reasoning import Score, Split
 from .picture import (
-    LEGEND,
     SMALL,
     Picture,
     canvas,
@@ -21,16 +19,11 @@ from .picture import (
     note,
     rows_of,
     stacked_rows,
-    style,
+    styled,
 )
 
-BARS = {
-    "input": "prompt",
-    "output": "visible text",
-    "reasoning": "hidden reasoning",
-}
 
-
+@styled
 def cost_by_effort(
     splits: Mapping[str, Split],
     *,
@@ -47,37 +40,37 @@ def cost_by_effort(
     if not splits:
         raise ValueError("There is no reply to draw: give at least one.")
     made, axes = figure(
-        8.0,
         1.5 + 0.42 * len(splits),
         title=title,
-        x=f"US dollars · answers and counts: {provenance}",
+        xlabel=f"US dollars · answers and counts: {provenance}",
     )
-    bills = list(splits.values())
+    bills = splits.values()
     parts = {
-        part: (label, [_cost(bill, part) for bill in bills])
-        for part, label in BARS.items()
+        "input": ("prompt", [bill.prompt_cost for bill in bills]),
+        "output": ("visible text", [bill.visible_cost for bill in bills]),
+        "reasoning": ("hidden reasoning", [bill.hidden_cost for bill in bills]),
     }
-    ends = stacked_rows(axes, parts)
-    costs = [sum(_cost(bill, part) for part in BARS) for bill in bills]
-    for row, (bill, cost) in enumerate(zip(bills, costs, strict=True)):
+    ends, said = stacked_rows(axes, parts), []
+    for row, (name, bill) in enumerate(splits.items()):
+        cost = dollars(bill.price.total)
         hidden = (
-            f"   {bill.hidden:,} of {bill.usage.completion:,} tokens out hidden"
+            f"{bill.hidden:,} of {bill.usage.completion:,} tokens out hidden"
         )
-        words = f"{dollars(Decimal(cost))}{hidden if bill.hidden else ''}"
+        words = f"{cost}   {hidden}" if bill.hidden else cost
         note(axes, words, (ends[row], row), right=5)
+        said.append(
+            f"{name}: {cost}, including {dollars(bill.hidden_cost)} for "
+            f"{bill.hidden:,} hidden tokens"
+        )
     rows_of(axes, list(splits))
     axes.set_xlim(0, max(ends) * 1.55)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     in_dollars(axes.xaxis)
-    made.legend(loc="outside lower center", ncols=3, **LEGEND)
-    said = "; ".join(
-        f"{name}: {dollars(Decimal(cost))}, including {dollars(bill.hidden_cost)} for "
-        f"{bill.hidden:,} hidden tokens"
-        for (name, bill), cost in zip(splits.items(), costs, strict=True)
-    )
-    return Picture(made, f"{title} ({provenance}). {said}.")
+    made.legend(loc="outside lower center", ncols=3)
+    return Picture(made, f"{title} ({provenance}). {'; '.join(said)}.")
 
 
+@styled
 def comparison(
     scores: Mapping[str, Score],
     *,
@@ -104,69 +97,42 @@ def comparison(
         title=f"{title} · answers, counts and times: {provenance}",
     )
     correct, seconds, money = made.subplots(1, 3, sharey=True)
-    times = [score.seconds / questions for score in scores.values()]
-    costs = [score.cost_per_correct for score in scores.values()]
-    _panel(
-        correct,
-        f"correct of {questions}",
-        [s.correct for s in scores.values()],
-        [f"{s.correct}" for s in scores.values()],
-    )
-    _panel(
-        seconds,
-        "seconds per question",
-        times,
-        [f"{time:.1f} s" for time in times],
-        color=GRAY,
-    )
-    _panel(
-        money,
-        "cost per correct answer",
-        [float(c or 0) for c in costs],
-        ["none correct" if c is None else dollars(c) for c in costs],
-        color=ORANGE,
-    )
+    times, costs, written, said = [], [], [], []
+    for name, score in scores.items():
+        time, cost = score.seconds / questions, score.cost_per_correct
+        times.append(time)
+        costs.append(float(cost or 0))
+        written.append("none correct" if cost is None else dollars(cost))
+        each = "no correct answer"
+        if cost is not None:
+            each = f"{dollars(cost)} per correct answer"
+        said.append(
+            f"{name}: {score.correct} of {questions} correct, {time:.1f} s per question, {each}"
+        )
+    right = [score.correct for score in scores.values()]
+    _panel(correct, f"correct of {questions}", right, map(str, right), BLUE)
+    per_question = [f"{time:.1f} s" for time in times]
+    _panel(seconds, "seconds per question", times, per_question, GRAY)
+    _panel(money, "cost per correct answer", costs, written, ORANGE)
     correct.set_xlim(0, questions * 1.2)
     in_dollars(money.xaxis)
     rows_of(correct, list(scores))
-    said = "; ".join(
-        f"{name}: {score.correct} of {questions} correct, {time:.1f} s per question, "
-        + (
-            "no correct answer"
-            if cost is None
-            else f"{dollars(cost)} per correct answer"
-        )
-        for (name, score), time, cost in zip(
-            scores.items(), times, costs, strict=True
-        )
-    )
-    return Picture(made, f"{title} ({provenance}). {said}.")
-
-
-def _cost(bill: Split, part: str) -> Decimal:
-    return {
-        "input": bill.prompt_cost,
-        "output": bill.visible_cost,
-        "reasoning": bill.hidden_cost,
-    }[part]
+    return Picture(made, f"{title} ({provenance}). {'; '.join(said)}.")
 
 
 def _panel(
     axes: Axes,
     title: str,
-    widths: list[float],
-    labels: list[str],
-    color: str = BLUE,
+    widths: Sequence[float],
+    labels: Iterable[str],
+    color: str,
 ) -> None:
-    style(axes, title=title)
+    axes.set_title(title)
     axes.barh(range(len(widths)), widths, height=0.62, color=color)
     for row, (width, label) in enumerate(zip(widths, labels, strict=True)):
         note(axes, label, (width, row), fontsize=SMALL)
     axes.set_xlim(0, (max(widths) or 1) * 1.5)
-    axes.xaxis.set_major_locator(
-        MaxNLocator(
-            nbins=3, integer=all(isinstance(width, int) for width in widths)
-        )
-    )
-    axes.tick_params(labelsize=8)
+    whole = isinstance(widths[0], int)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=whole))
+    axes.tick_params(axis="x", labelsize=8)
     axes.grid(visible=False)

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 
 from ..foundation.palette import BLUE, GRAY, INK, ORANGE
 from ..streaming import Timing
-from .picture import LEGEND, TEXT, Picture, figure, rows_of
+from .picture import ABOVE, Picture, figure, note, rows_of, styled
 
 BRACKET = {
+    "mutation_scale": 10,
     "arrowstyle": "|-|,widthA=0.25,widthB=0.25",
     "shrinkA": 0,
     "shrinkB": 0,
@@ -19,6 +20,7 @@ BRACKET = {
 }
 
 
+@styled
 def timeline(
     lanes: Mapping[str, Timing], *, title: str = "When the text arrives"
 ) -> Picture:
@@ -38,10 +40,9 @@ def timeline(
                 f"{name!r} has no timing to draw. Read the stream to its end first."
             )
     made, axes = figure(
-        8.0,
         0.9 + 1.2 * len(lanes),
         title=title,
-        x="seconds since the request was sent",
+        xlabel="seconds since the request was sent",
     )
     drawn = [_lane(axes, y, timing) for y, timing in enumerate(lanes.values())]
     rows_of(axes, list(lanes))
@@ -49,19 +50,9 @@ def timeline(
     axes.set_xlim(left=0)
     axes.margins(x=0.04)
     axes.spines["left"].set_visible(False)
-    axes.legend(
-        handles=drawn[0],
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        ncols=2,
-        **LEGEND,
-    )
-    return Picture(
-        made,
-        " ".join(
-            [f"Timeline, {title}.", *map(_in_words, lanes, lanes.values())]
-        ),
-    )
+    axes.legend(handles=drawn[0], ncols=2, **ABOVE)
+    said = " ".join(map(_in_words, lanes, lanes.values()))
+    return Picture(made, f"Timeline, {title}. {said}")
 
 
 def _lane(axes: Axes, y: int, timing: Timing) -> list[Artist]:
@@ -86,25 +77,12 @@ def _lane(axes: Axes, y: int, timing: Timing) -> list[Artist]:
         color=BLUE,
         label="text arrives",
     )
+    words = "first token and total"
     if first < total:
-        _bracket(
-            axes,
-            y - 0.24,
-            first,
-            f"first token {first:.2f} s",
-            ORANGE,
-            below=False,
-        )
-        _bracket(axes, y + 0.24, total, f"total {total:.2f} s", INK, below=True)
-    else:
-        _bracket(
-            axes,
-            y + 0.24,
-            total,
-            f"first token and total {total:.2f} s",
-            INK,
-            below=True,
-        )
+        words = f"first token {first:.2f} s"
+        _bracket(axes, y - 0.24, first, words, ORANGE, below=False)
+        words = "total"
+    _bracket(axes, y + 0.24, total, f"{words} {total:.2f} s", INK, below=True)
     wait.set_label("waiting")
     return [wait, marks]
 
@@ -115,15 +93,8 @@ def _bracket(
     axes.annotate(
         "", xy=(0, y), xytext=(end, y), arrowprops={**BRACKET, "color": color}
     )
-    axes.annotate(
-        text,
-        (0, y),
-        xytext=(4, -4 if below else 4),
-        textcoords="offset points",
-        va="top" if below else "bottom",
-        fontsize=TEXT,
-        color=INK,
-    )
+    up, va = (-4, "top") if below else (4, "bottom")
+    note(axes, text, (0, y), up=up, va=va)
 
 
 def _in_words(name: str, timing: Timing) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 
-from ..foundation.palette import BLUE, INK, ORANGE, RED
+from ..foundation.palette import BLUE, ORANGE, RED
 from ..throughput import Span, outcome_of
-from .picture import LABEL, LEGEND, Picture, canvas, grid_along_x, style
+from .picture import ABOVE, LABEL, Picture, canvas, grid_along_x, styled
 
-LABELS = ("answered", "429, refused", "failed")
+# What became of a request -> marker and color; an answered one is a bar.
+MARKS = {"429, refused": ("x", RED), "failed": ("^", ORANGE)}
+LABELS = {200: "answered", 429: "429, refused"}  # any other status: "failed"
 MOST = 400  # requests of a run; more would be drawn thinner than a pixel
 
 
+@styled
 def gantt(
     runs: Mapping[str, Sequence[Span]], *, title: str = "Requests on a timeline"
 ) -> Picture:
@@ -37,22 +41,15 @@ def gantt(
     said = []
     for axes, (name, spans) in zip(panels, runs.items(), strict=True):
         said.append(_panel(axes, name, spans))
-    panels[-1].set_xlabel("seconds", fontsize=LABEL, color=INK)
+    panels[-1].set_xlabel("seconds")
     panels[-1].set_xlim(-longest * 0.01, longest * 1.02)
-    shown = {
-        label: handle
-        for axes in panels
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    labels = [label for label in LABELS if label in shown]
-    panels[0].legend(
-        [shown[label] for label in labels],
-        labels,
-        loc="lower right",
-        bbox_to_anchor=(1, 1.0),
-        ncols=3,
-        **LEGEND,
-    )
+    shown: dict[str, Any] = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        shown |= dict(zip(labels, handles, strict=True))
+    found = [label for label in ("answered", *MARKS) if label in shown]
+    handles = [shown[label] for label in found]
+    panels[0].legend(handles, found, ncols=3, **ABOVE)
     return Picture(made, f"{title}. {'; '.join(said)}.")
 
 
@@ -65,47 +62,34 @@ def in_words(name: str, spans: Sequence[Span]) -> str:
 
 
 def _panel(axes: Axes, name: str, spans: Sequence[Span]) -> str:
-    style(axes)
     said = in_words(name, spans)
-    axes.set_title(said, loc="left", fontsize=LABEL, color=INK, pad=4)
-    rows = range(1, len(spans) + 1)
-    answered = [
-        (row, span)
-        for row, span in zip(rows, spans, strict=True)
-        if span.status == 200
-    ]
+    axes.set_title(said, fontsize=LABEL, pad=4)
+    rows: dict[str, list[int]] = {"answered": []}
+    for row, span in enumerate(spans, 1):
+        rows.setdefault(LABELS.get(span.status, "failed"), []).append(row)
+    answered = rows.pop("answered")
     axes.barh(
-        [row for row, _ in answered],
-        [span.end - span.start for _, span in answered],
-        left=[span.start for _, span in answered],
+        answered,
+        [spans[row - 1].end - spans[row - 1].start for row in answered],
+        left=[spans[row - 1].start for row in answered],
         height=0.9,
         color=BLUE,
         edgecolor=BLUE,
         linewidth=0.7,
         label="answered",
     )
-    marks = {"429, refused": ("x", RED, [429]), "failed": ("^", ORANGE, None)}
-    for label, (shape, color, statuses) in marks.items():
-        at = [
-            (span.start, row)
-            for row, span in zip(rows, spans, strict=True)
-            if (
-                span.status in statuses
-                if statuses
-                else span.status not in (200, 429)
-            )
-        ]
-        if at:
-            axes.scatter(
-                [x for x, _ in at],
-                [row for _, row in at],
-                marker=shape,
-                s=12,
-                linewidths=1.0,
-                color=color,
-                label=label,
-                zorder=3,
-            )
+    for label, at in rows.items():
+        marker, color = MARKS[label]
+        axes.scatter(
+            [spans[row - 1].start for row in at],
+            at,
+            marker=marker,
+            s=12,
+            linewidths=1.0,
+            color=color,
+            label=label,
+            zorder=3,
+        )
     axes.set_ylim(len(spans) + 1, 0)  # the first request on top
     axes.set_yticks([1, len(spans)])
     grid_along_x(axes)

@@ -4,7 +4,6 @@ the answer.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -22,10 +21,8 @@ from ..foundation.markup import (
 from ..foundation.palette import GRAY, ORANGE, PURPLE, RED
 from ..pricing import dollars, price_of
 from ..reasoning import Fill, Split, fill_budget
-from .lab import Lab, menu, slider
+from .lab import ON, Lab, menu, slider
 
-# the day of the prices, fixed so that a newer price list changes no stored output
-ON = datetime.date(2026, 11, 22)
 LEAST, MOST, STEP = 50, 6_000, 50  # of the budget
 ROW, LEFT, RIGHT, TOP = 34, 60, 16, 22  # pixels
 HIDDEN, VISIBLE, LINE, EDGE = PURPLE, ORANGE, RED, GRAY
@@ -98,28 +95,19 @@ def outcomes(
 def view(needs: Needs, setting: GaugeSetting, model: str) -> str:
     """Gauge and numbers, as HTML; a pure function."""
     found = outcomes(needs, setting, model)
-    whole = [
-        effort
-        for effort, outcome in found.items()
-        if outcome.filled.ending == "whole"
-    ]
-    said = (
-        f"enough for a whole answer with {', '.join(whole)}"
-        if whole
-        else "not enough for a whole answer with any effort"
-    )
-    lost = [
-        f"with {effort}, you pay {each.cost} for nothing"
-        for effort, each in found.items()
-        if each.filled.ending == "empty"
-    ]
-    lines = (
-        f"<p><b>{setting.budget:,} tokens: {escape(said)}.</b> "
-        f"{escape('; '.join(lost) + '.' if lost else '')}</p>"
-    )
+    whole, lost = [], []
+    for effort, each in found.items():
+        if each.filled.ending == "whole":
+            whole.append(effort)
+        elif each.filled.ending == "empty":
+            lost.append(f"with {effort}, you pay {each.cost} for nothing")
+    enough = "not enough for a whole answer with any effort"
+    if whole:
+        enough = f"enough for a whole answer with {', '.join(whole)}"
+    waste = f"{'; '.join(lost)}." if lost else ""
     return (
-        f'<div class="coursekit-gauge">{lines}{legend(KEYS)}'
-        f"{_gauge(found, setting)}{_table(found)}</div>"
+        f'<div class="coursekit-gauge"><p><b>{setting.budget:,} tokens: {escape(enough)}.</b> '
+        f"{escape(waste)}</p>{legend(KEYS)}{_gauge(found, setting.budget)}{_table(found)}</div>"
     )
 
 
@@ -141,79 +129,73 @@ class BudgetGauge(Lab):
             )
         self.needs, self.model = needs, model
         wide = {"layout": {"width": "98%", "max_width": "46em"}}
-        self.question = menu("Question", list(needs), next(iter(needs)), **wide)
-        self.budget = slider(
-            "Budget, tokens", budget, LEAST, MOST, STEP, **wide
-        )
-        self.longer = slider(
-            "Thinks × as long", 1.0, 0.25, 4, 0.25, readout_format=".2f", **wide
-        )
-        controls = (self.question, self.budget, self.longer)
-        super().__init__(controls, controls)
+        controls = {
+            "question": menu(
+                "Question", list(needs), next(iter(needs)), **wide
+            ),
+            "budget": slider(
+                "Budget, tokens", budget, LEAST, MOST, STEP, **wide
+            ),
+            "longer": slider("Thinks × as long", 1.0, 0.25, 4, 0.25, **wide),
+        }
+        super().__init__(*controls.values(), **controls)
 
     @property
     def setting(self) -> GaugeSetting:
         """What the controls are set to."""
-        return GaugeSetting(
-            self.question.value, self.budget.value, round(self.longer.value, 2)
-        )
+        return GaugeSetting(**self.values)
 
     def picture(self) -> str:
         return view(self.needs, self.setting, self.model)
 
 
-def _gauge(found: Mapping[str, GaugeReading], setting: GaugeSetting) -> str:
+def _counts(filled: Fill) -> dict[str, int]:
+    """The parts of a bar, from left to right."""
+    return {
+        "hidden": filled.hidden,
+        "visible": filled.visible,
+        "free": filled.free,
+        "missing": filled.missing,
+    }
+
+
+def _gauge(found: Mapping[str, GaugeReading], budget: int) -> str:
     """A bar for each effort: what it wrote within the budget, what was free, and, dashed, what it
     still needed.
     """
-    fills = {effort: outcome.filled for effort, outcome in found.items()}
-    needed = [
-        fill.hidden + fill.visible + fill.missing for fill in fills.values()
-    ]
-    longest = max(setting.budget, *needed)
-    height, end = TOP + ROW * len(found) + 20, setting.budget / longest * 100
-    parts, said = [f"<defs>{STRIPES}</defs>"], []
-    for row, (effort, fill) in enumerate(fills.items()):
+    longest = max(
+        filled.hidden + filled.visible + max(filled.free, filled.missing)
+        for filled in (outcome.filled for outcome in found.values())
+    )
+    height, end = TOP + ROW * len(found) + 20, budget / longest * 100
+    parts, said = f"<defs>{STRIPES}</defs>", []
+    for row, (effort, outcome) in enumerate(found.items()):
         top, x = TOP + ROW * row + 5, 0.0
-        parts.append(text(-8, top + 16, effort, "end"))
-        counts = {
-            "hidden": fill.hidden,
-            "visible": fill.visible,
-            "free": fill.free,
-            "missing": fill.missing,
-        }
+        parts += text(-8, top + 16, effort, "end")
+        counts = _counts(outcome.filled)
         for tokens, look in zip(counts.values(), LOOKS, strict=True):
             width = tokens / longest * 100
             if tokens:
-                parts.append(rect(x, top, width, 24, look, "%"))
+                parts += rect(x, top, width, 24, look, "%")
             x += width
-        words = ", ".join(
-            f"{tokens:,} {kind}" for kind, tokens in counts.items()
-        )
-        said.append(f"{effort}: {words}, {fill.ending}")
+        words = [f"{tokens:,} {kind}" for kind, tokens in counts.items()]
+        said.append(f"{effort}: {', '.join(words)}, {outcome.filled.ending}")
     beside = "end" if end > 70 else "start"
-    parts += [
-        rect(end, TOP - 4, 0.4, height - 12 - TOP, f'fill="{LINE}"', "%"),
-        text(end, TOP - 8, f"budget {setting.budget:,}", beside, "%"),
-        text(0, height - 3, "0", "middle"),
-        text(100, height - 3, f"{longest:,} tokens", "end", "%"),
-    ]
-    return stretched(
-        f"Budget {setting.budget:,} tokens. {'; '.join(said)}",
-        height,
-        "",
-        "".join(parts),
-        left=LEFT,
-        right=RIGHT,
+    parts += (
+        rect(end, TOP - 4, 0.4, height - 12 - TOP, f'fill="{LINE}"', "%")
+        + text(end, TOP - 8, f"budget {budget:,}", beside, "%")
+        + text(0, height - 3, "0", "middle")
+        + text(100, height - 3, f"{longest:,} tokens", "end", "%")
     )
+    alt = f"Budget {budget:,} tokens. {'; '.join(said)}"
+    return stretched(alt, height, "", parts, left=LEFT, right=RIGHT)
 
 
 def _table(found: Mapping[str, GaugeReading]) -> str:
     heads = ("Effort", "Hidden", "Visible", "Free", "Missing", "Cost", "Ends")
     rows = []
     for effort, outcome in found.items():
-        filled = outcome.filled
-        counts = (filled.hidden, filled.visible, filled.free, filled.missing)
-        numbers = [f"{count:,}" for count in counts]
-        rows.append((effort, *numbers, outcome.cost, ENDINGS[filled.ending]))
+        counts = [f"{count:,}" for count in _counts(outcome.filled).values()]
+        ends = ENDINGS[outcome.filled.ending]
+        rows.append((effort, *counts, outcome.cost, ends))
     return table(heads, rows, [NAME, *[NUMBER] * 5, SHORT])

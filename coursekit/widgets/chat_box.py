@@ -10,7 +10,7 @@ text has arrived on which Enter was pressed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from html import escape
 from typing import Any
@@ -20,11 +20,12 @@ import ipywidgets as widgets
 from ..conversation import AsyncConversation, Conversation, Turn
 from ..metering import Meter
 from .chat_view import transcript, turn
-from .lab import Echo, Lab, Press
+from .lab import NATURAL, Echo, Lab, Press, row
 from .safe_html import sendable
 
 SHOWN = 20  # turns; older ones are not drawn
 PAUSE = 0.05  # seconds between two drawings of a reply that is being written
+BUSY = "The last reply is still being written: wait for it, or stop it."
 UNCHANGED = "Nothing was added to the conversation."
 
 
@@ -74,44 +75,41 @@ class ChatBox(Lab):
             placeholder="Type here and press Enter",
             continuous_update=False,
             layout={"flex": "1 1 20em"},
-            style={"description_width": "initial"},
+            style=NATURAL,
         )
+        self.text.on_msg(self._on_key)
+        narrow = {"layout": {"width": "max-content"}}
         self.send_button = Press(
             lambda: self._at_home(self._submit),
             self._echo,
             description="Send",
             tooltip="Send the text",
-            layout={"width": "max-content"},
+            **narrow,
         )
         self.stop_button = widgets.Button(
             description="Stop",
             tooltip="Stop the reply",
             disabled=True,
-            layout={"width": "max-content"},
+            **narrow,
         )
+        self.stop_button.on_click(lambda _: self._at_home(self.stop))
         self.offers = [
-            widgets.Button(
-                description=text,
-                tooltip=f"Send: {text}",
-                layout={"width": "max-content"},
-            )
+            widgets.Button(description=text, tooltip=f"Send: {text}", **narrow)
             for text in offers
         ]
-        self.text.on_msg(self._on_key)
-        self.stop_button.on_click(lambda _: self._at_home(self.stop))
         for button in self.offers:
             button.on_click(
                 lambda clicked: self._at_home(self._submit, clicked.description)
             )
-        super().__init__([])
+        line = row(self.text, self.send_button, self.stop_button)
+        super().__init__(line)
+        turns = widgets.VBox(
+            [self.shown, self.now],
+            layout={"overflow": "visible", "flex": "none"},
+        )
         # A single child in a reversed column: the browser keeps the end in sight while it grows.
         log = widgets.Box(
-            [
-                widgets.VBox(
-                    [self.shown, self.now],
-                    layout={"overflow": "visible", "flex": "none"},
-                )
-            ],
+            [turns],
             tabbable=True,
             layout={
                 "display": "flex",
@@ -120,16 +118,8 @@ class ChatBox(Lab):
                 "overflow": "auto",
             },
         )
-        wrap = {"flex_flow": "row wrap"}
-        line = widgets.HBox(
-            [self.text, self.send_button, self.stop_button], layout=wrap
-        )
-        self.children = [
-            log,
-            *([widgets.HBox(self.offers, layout=wrap)] if self.offers else []),
-            line,
-            self.status,
-        ]
+        offered = [row(*self.offers)] if self.offers else []
+        self.children = [log, *offered, line, self.status]
         self._say("Ready.")
 
     async def say(self, text: str) -> None:
@@ -156,19 +146,15 @@ class ChatBox(Lab):
             self._echo.call(lambda: self._at_home(self._submit))
 
     def _submit(self, text: str | None = None) -> None:
-        text = self.text.value if text is None else text
+        text = text or self.text.value
         if self._reply is not None:
-            self._say(
-                "The last reply is still being written: wait for it, or stop it."
-            )
+            self._say(BUSY)
         elif text.strip():
             self._start(text)
 
     def _start(self, text: str) -> asyncio.Task[None]:
         if self._reply is not None:
-            raise RuntimeError(
-                "The last reply is still being written: wait for it, or stop it."
-            )
+            raise RuntimeError(BUSY)
         text, calls = sendable(text), len(self._calls())
         pieces: list[str] = []
         self._reply = self._home.create_task(self._read(text, pieces))
@@ -201,19 +187,18 @@ class ChatBox(Lab):
         for call in self._calls()[calls:]:
             self.meter.add(call)
         self.draw()
-        if task.cancelled() or error is not None:
-            problem = (
-                f"Stopped. {UNCHANGED}"
-                if error is None
-                else f"{type(error).__name__}: {error}\n{UNCHANGED}"
-            )
+        if task.cancelled() or error:
+            problem = "Stopped. "
+            if error:
+                problem = f"{type(error).__name__}: {error}\n"
+            problem += UNCHANGED
             self._draw_now(text, pieces, problem)
             self.text.value = self.text.value or text  # to send it again
         else:
             self.now.value = ""
             for button in self.offers:
                 button.disabled |= button.description == text
-        self._say("Ready." if error is None else "Failed: see above.")
+        self._say("Failed: see above." if error else "Ready.")
 
     def _calls(self) -> list[dict[str, Any]]:
         """The calls so far that are part of the conversation."""
@@ -222,23 +207,21 @@ class ChatBox(Lab):
     def picture(self) -> str:
         """The newest turns of the conversation."""
         turns = self.conversation.turns
-        older = (
-            [f"<p><i>{len(turns) - SHOWN:,} older turns are not shown.</i></p>"]
-            if len(turns) > SHOWN
-            else []
-        )
-        return transcript([*older, *map(self._turn, turns[-SHOWN:])])
+        shown = [*map(self._turn, turns[-SHOWN:])]
+        if older := len(turns[:-SHOWN]):
+            shown.insert(
+                0, f"<p><i>{older:,} older turns are not shown.</i></p>"
+            )
+        return transcript(shown)
 
     def _turn(self, said: Turn) -> str:
         meter = Meter(self.conversation.client)  # for the receipts alone
         summary = {"reply": "", "summary": "summary of older turns: "}
-        return turn(
-            said.messages,
-            [
-                f"{summary[call['purpose']]}{meter.add(call)!r}"
-                for call in said.calls
-            ],
-        )
+        receipts = [
+            f"{summary[call['purpose']]}{meter.add(call)!r}"
+            for call in said.calls
+        ]
+        return turn(said.messages, receipts)
 
     def _draw_now(
         self, text: str, pieces: list[str], problem: str = ""
@@ -267,7 +250,7 @@ async def _pieces(
         return
     stream = conversation.stream(text)
     while True:
-        waiting = asyncio.create_task(asyncio.to_thread(_next, stream))
+        waiting = asyncio.create_task(asyncio.to_thread(next, stream, None))
         try:
             part = await asyncio.shield(waiting)
         except asyncio.CancelledError:
@@ -278,7 +261,3 @@ async def _pieces(
         if part is None:
             return
         yield part
-
-
-def _next(stream: Iterator[str]) -> str | None:
-    return next(stream, None)

@@ -48,15 +48,12 @@ def turn(
     """One turn: its messages, what it cost, and what went wrong. All of it is escaped or rendered
     safely.
     """
-    receipt = "".join(
-        f'<div class="receipt">{escape(line)}</div>' for line in receipts
-    )
-    trouble = (
-        f'<div class="problem" role="alert">{escape(problem)}</div>'
-        if problem
-        else ""
-    )
-    return "".join(map(_message, messages)) + receipt + trouble
+    shown = "".join(map(_message, messages))
+    for line in receipts:
+        shown += f'<div class="receipt">{escape(line)}</div>'
+    if problem:
+        shown += f'<div class="problem" role="alert">{escape(problem)}</div>'
+    return shown
 
 
 def _message(message: Mapping[str, Any]) -> str:
@@ -73,11 +70,9 @@ def _message(message: Mapping[str, Any]) -> str:
 def said(message: Mapping[str, Any]) -> str:
     """The text of a message; for any other content, a word in brackets that says what it is."""
     content = message.get("content")
-    parts = (
-        content
-        if isinstance(content, list)
-        else [{"type": "text", "text": content or ""}]
-    )
+    parts: Any = content
+    if not isinstance(content, list):
+        parts = [{"text": content or ""}]
     texts = [str(part.get("text", f"[{part.get('type')}]")) for part in parts]
     for call in message.get("tool_calls") or ():
         function = call.get("function") or {}

@@ -4,7 +4,6 @@ memory and the cache; and what the model gets to see in each turn. Taught in 03,
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -26,15 +25,25 @@ from ..conversation import (
 from ..conversation.forecasting import Sizes, context_of, forecast
 from ..foundation.markup import NAME, NUMBER, table
 from ..pricing import Usage, dollars, price_of
-from .lab import WRAPPED, Lab, menu, slider
+from .lab import ON, Lab, menu, slider
 from .turn_bars import context_strip, turn_bars
 
 # one price for any length of prompt
 MODELS = tuple(
     map(models.from_table, ("CHAT", "SMALL", "HARDEST", "REASONING"))
 )
-# the day of the prices: fixed, so that stored output stays
-ON = datetime.date(2026, 11, 22)
+
+
+HEADS = (
+    "Memory",
+    "Turns",
+    "In",
+    "Cached",
+    "Out",
+    "Last prompt",
+    "Cost",
+    "Per turn",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +99,8 @@ class Plan:
 
     @property
     def memory(self) -> Memory | None:
-        return (
-            KNOBS[self.policy].memory(self.size)
-            if self.policy in KNOBS
-            else None
-        )
+        knob = KNOBS.get(self.policy)
+        return knob.memory(self.size) if knob else None
 
     @property
     def sizes(self) -> Sizes:
@@ -126,64 +132,77 @@ def outcome(plan: Plan) -> Forecast:
         return Forecast([], [], str(error))
     if not plan.cached:
         turns = [replace(turn, cached=0) for turn in turns]
-    return Forecast(
-        turns, list(accumulate(_cost(turn, plan.model) for turn in turns))
+    fresh, cached, out = _rates(plan.model)
+    costs = (
+        (turn.prompt - turn.cached) * fresh
+        + turn.cached * cached
+        + turn.completion * out
+        for turn in turns
     )
+    return Forecast(turns, list(accumulate(costs)))
 
 
 def view(plan: Plan) -> str:
     """Picture and numbers of a plan, as HTML; a pure function."""
-    held = outcome(plan)
+    policies = dict.fromkeys((plan.policy, EVERYTHING))
+    rows = {name: outcome(replace(plan, policy=name)) for name in policies}
+    held = rows[plan.policy]
+    model, window = escape(plan.model), models.get(plan.model).context or 0
     if not held.turns:
         why = (
             held.refused
             or f"The first prompt does not fit into the context window of {plan.model}."
         )
         return f"<p><b>Nothing is sent.</b> {escape(why)}</p>"
-    rows = {plan.policy: held}
-    if plan.policy != EVERYTHING:
-        rows[EVERYTHING] = outcome(replace(plan, policy=EVERYTHING))
-    used, last = held.usage, held.turns[-1]
+    used, count, cost = held.usage, len(held.turns), dollars(held.spent[-1])
     alt = (
-        f"{len(held.turns)} turns with {plan.policy}: the prompt grows from "
+        f"{count} turns with {plan.policy}: the prompt grows from "
         f"{held.turns[0].prompt:,} tokens to "
-        f"{last.prompt:,}; the cost adds up to {dollars(held.spent[-1])}."
+        f"{held.turns[-1].prompt:,}; the cost adds up to {cost}."
     )
     notes = "".join(
-        f"<p>{_full(name, plan, each)}</p>"
+        f"<p><b>With {escape(name)}, the conversation ends after turn {len(each.turns)}:</b> the "
+        f"next prompt does not fit into the {window:,} tokens of {model}, and the API "
+        "answers 400 <code>context_length_exceeded</code>.</p>"
         for name, each in rows.items()
-        if each.turns
+        if len(each.turns) < plan.turns
     )
-    cost = dollars(held.spent[-1])
     return (
         f'<div class="coursekit-costs" style="line-height:1.5"><p><b>{used.prompt:,} tokens in, '
-        f"{used.completion:,} out: {cost}</b> for {escape(plan.model)}.</p>"
-        f"{turn_bars(held.turns, held.spent, alt)}{_context(plan, held)}{_table(rows)}{notes}</div>"
+        f"{used.completion:,} out: {cost}</b> for {model}.</p>"
+        f"{turn_bars(held.turns, held.spent, alt)}{_context(plan, held, window)}{_table(rows)}"
+        f"{notes}</div>"
     )
 
 
-def _context(plan: Plan, held: Forecast) -> str:
+def _context(plan: Plan, held: Forecast, window: int) -> str:
     """One turn, message by message."""
     number = min(plan.turn, len(held.turns))
     messages = context_of(number, plan.sizes, plan.memory, plan.model)
     if not plan.cached:
         messages = [replace(message, cached=0) for message in messages]
     sent = sum(message.tokens for message in messages if message.sent)
-    window = models.get(plan.model).context or 0
     # On the scale of the last turn, the row grows from left to right while the slider moves.
-    longest = (
-        max(sum(message.tokens for message in messages), held.turns[-1].prompt)
-        + plan.reply
-    )
-    if not plan.memory:
-        longest = held.turns[-1].prompt + plan.reply
-    spent = held.spent[number - 1]
-    before = held.spent[number - 2] if number > 1 else Decimal(0)
+    longest = held.turns[-1].prompt
+    if plan.memory:
+        longest = max(longest, sum(message.tokens for message in messages))
+    before, now = [Decimal(0), *held.spent][number - 1 : number + 1]
+    strip = context_strip(messages, plan.reply, window, longest + plan.reply)
     return (
         f'<p class="mathjax_ignore"><b>Turn {number}</b> sends {sent:,} tokens and costs '
-        f"{dollars(spent - before)}; "
-        f"{dollars(spent)} so far.</p>{context_strip(messages, plan.reply, window, longest)}"
+        f"{dollars(now - before)}; {dollars(now)} so far.</p>{strip}"
     )
+
+
+def _table(rows: dict[str, Forecast]) -> str:
+    body = []
+    for policy, held in rows.items():
+        used, turns, cost = held.usage, len(held.turns), held.spent[-1]
+        last = held.turns[-1].prompt
+        counts = (turns, used.prompt, used.cached, used.completion, last)
+        numbers = [f"{count:,}" for count in counts]
+        body.append((policy, *numbers, dollars(cost), dollars(cost / turns)))
+    return table(HEADS, body, [NAME, *[NUMBER] * 7])
 
 
 class CostExplorer(Lab):
@@ -196,11 +215,6 @@ class CostExplorer(Lab):
 
     def __init__(self, plan: Plan | None = None) -> None:
         plan = plan or Plan()
-        self.turns = slider("Turns", plan.turns, 1, 150, 1)
-        self.system = slider("Instructions, tokens", plan.system, 10, 4_000, 10)
-        self.user = slider("Question, tokens", plan.user, 10, 1_000, 10)
-        self.reply = slider("Reply, tokens", plan.reply, 10, 2_000, 10)
-        self.policy = menu("Memory", POLICIES, plan.policy)
         self.sizes = {
             name: slider(
                 knob.label, knob.start, knob.least, knob.most, knob.step
@@ -209,40 +223,26 @@ class CostExplorer(Lab):
         }
         if plan.policy in KNOBS:
             self.sizes[plan.policy].value = plan.size
-        self.model = menu("Model", MODELS, plan.model)
-        self.turn = slider("Look into turn", plan.turn, 1, 150, 1)
-        self.cached = widgets.Checkbox(
-            plan.cached, description="The cache is warm", indent=False
+        super().__init__(
+            turns=slider("Turns", plan.turns, 1, 150, 1),
+            system=slider("Instructions, tokens", plan.system, 10, 4_000, 10),
+            user=slider("Question, tokens", plan.user, 10, 1_000, 10),
+            reply=slider("Reply, tokens", plan.reply, 10, 2_000, 10),
+            model=menu("Model", MODELS, plan.model),
+            policy=menu("Memory", POLICIES, plan.policy),
+            **self.sizes,
+            turn=slider("Look into turn", plan.turn, 1, 150, 1),
+            cached=widgets.Checkbox(
+                plan.cached, description="The cache is warm", indent=False
+            ),
         )
-        controls = (
-            self.turns,
-            self.system,
-            self.user,
-            self.reply,
-            self.model,
-            self.policy,
-            *self.sizes.values(),
-            self.turn,
-            self.cached,
-        )
-        super().__init__([widgets.Box(controls, layout=WRAPPED)], controls)
 
     @property
     def plan(self) -> Plan:
         """What the controls are set to."""
-        chosen: str = self.policy.value
-        size = self.sizes[chosen].value if chosen in self.sizes else 0
-        return Plan(
-            self.turns.value,
-            self.system.value,
-            self.user.value,
-            self.reply.value,
-            chosen,
-            size,
-            self.model.value,
-            self.cached.value,
-            self.turn.value,
-        )
+        values = self.values
+        sizes = {name: values.pop(name) for name in KNOBS}
+        return Plan(**values, size=sizes.get(values["policy"], 0))
 
     def picture(self) -> str:
         return view(self.plan)
@@ -254,15 +254,6 @@ class CostExplorer(Lab):
                     None if name == self.policy.value else "none"
                 )
             super().draw()
-
-
-def _cost(turn: Usage, model: str) -> Decimal:
-    fresh, cached, out = _rates(model)
-    return (
-        (turn.prompt - turn.cached) * fresh
-        + turn.cached * cached
-        + turn.completion * out
-    )
 
 
 @cache
@@ -277,40 +268,3 @@ def _rates(model: str) -> tuple[Decimal, Decimal, Decimal]:
     }
     price = price_of(fields, model, ON)
     return price.input / 1000, price.cached / 1000, price.output / 1000
-
-
-def _full(name: str, plan: Plan, held: Forecast) -> str:
-    if len(held.turns) == plan.turns:
-        return ""
-    window = models.get(plan.model).context
-    return (
-        f"<b>With {escape(name)}, the conversation ends after turn {len(held.turns)}:</b> the next "
-        f"prompt does not fit into the {window:,} tokens of {escape(plan.model)}, and the API "
-        "answers 400 <code>context_length_exceeded</code>."
-    )
-
-
-HEADS = (
-    "Memory",
-    "Turns",
-    "In",
-    "Cached",
-    "Out",
-    "Last prompt",
-    "Cost",
-    "Per turn",
-)
-
-
-def _table(rows: dict[str, Forecast]) -> str:
-    body = []
-    for policy, held in rows.items():
-        used, turns = held.usage, len(held.turns)
-        last = held.turns[-1].prompt if turns else 0
-        cost = held.spent[-1] if turns else Decimal(0)
-        counts = (turns, used.prompt, used.cached, used.completion, last)
-        each = dollars(cost / turns) if turns else ""
-        body.append(
-            (policy, *(f"{count:,}" for count in counts), dollars(cost), each)
-        )
-    return table(HEADS, body, [NAME, *[NUMBER] * 7])

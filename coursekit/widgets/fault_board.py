@@ -12,8 +12,6 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-import ipywidgets as widgets
-
 from ..foundation.markup import NUMBER, SHORT, Markup, rect, table
 from ..foundation.palette import GRAY, GREEN, RED
 from ..offline.watched.verdict import TOLERANCE
@@ -28,8 +26,9 @@ from .fault_runs import (
     Setting,
     run,
 )
-from .lab import WRAPPED, Echo, Lab, Press, menu
+from .lab import Echo, Lab, Press, menu, row
 from .safe_html import sendable
+from .token_text import plural
 
 PREDICT = "<p><b>Predict:</b> how many HTTP requests? How many seconds? Then press <b>Run</b>.</p>"
 BAR, HEIGHT = 200, 18  # of a row's drawing, in its own units
@@ -78,14 +77,12 @@ def _duration(setting: Setting) -> str:
 def _row(
     number: int, call: HttpCall, later: HttpCall | None, end: float
 ) -> tuple[str, ...]:
-    outcome = f"{'✓' if call.answered else '✗'} {call.outcome}"
-    bar = Markup(_bar(call, later, end))
     return (
         str(number),
         call.by,
         f"{call.at:.2f} s",
-        bar,
-        sendable(outcome),
+        Markup(_bar(call, later, end)),
+        sendable(f"{'✓' if call.answered else '✗'} {call.outcome}"),
         _wait(call, later),
     )
 
@@ -95,11 +92,11 @@ def _wait(call: HttpCall, later: HttpCall | None) -> str:
     waited = "" if later is None else f"{later.at - call.ended:.2f} s"
     if call.retry_after is None:
         return waited
-    asked = f"asked {call.retry_after:g} s"
+    wanted = f"asked {call.retry_after:g} s"
     if later is None:
-        return asked
+        return wanted
     early = later.at - call.ended < call.retry_after - TOLERANCE
-    return f"{waited} ⚠ {asked}" if early else f"{waited}, {asked}"
+    return f"{waited} ⚠ {wanted}" if early else f"{waited}, {wanted}"
 
 
 def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
@@ -141,31 +138,25 @@ def _log(done: FaultRun) -> str:
 
 def _result(done: FaultRun) -> str:
     """What the program got, and what it cost the others."""
-    if done.answer is not None:
-        got = f"✓ After {done.seconds:.1f} s, the program has its answer: {done.answer}"
-    else:
-        got = f"✗ After {done.seconds:.1f} s, the program gets an error: {_short(done.error)}"
+    got = f"✓ After {done.seconds:.1f} s, the program has its answer: {done.answer}"
+    if done.answer is None:
+        # the API's messages are long
+        first, *notes = done.error.splitlines() or [""]
+        error = "\n".join([shorten(first, 160, placeholder=" …"), *notes])
+        got = (
+            f"✗ After {done.seconds:.1f} s, the program gets an error: {error}"
+        )
     verdict = done.verdict
-    counts = [f"<b>{_plural(len(done.calls), 'HTTP request')}</b>"]
+    counts = [f"<b>{plural(len(done.calls), 'HTTP request')}</b>"]
     if verdict.wasted:
         counts.append(f"{verdict.wasted} that could not help")
     if verdict.too_early:
         counts.append(f"{verdict.too_early} sent earlier than the server asked")
     if verdict.lost:
         counts.append(
-            f"{_plural(verdict.lost, 'billed answer')} lost in transit"
+            f"{plural(verdict.lost, 'billed answer')} lost in transit"
         )
     return f'<p style="white-space:pre-wrap">{escape(sendable(got))}</p><p>{", ".join(counts)}.</p>'
-
-
-def _plural(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
-
-
-def _short(error: str) -> str:
-    """The error's first line and its notes; the API's messages are long."""
-    first, *notes = error.splitlines() or [""]
-    return "\n".join([shorten(first, 160, placeholder=" …"), *notes])
 
 
 class FaultBoard(Lab):
@@ -185,41 +176,31 @@ class FaultBoard(Lab):
     ) -> None:
         setting = setting or Setting()
         self.recordings = recordings
-        self.ran = True  # and no control has moved since
-        self.problem = menu("What goes wrong", PROBLEMS, setting.problem)
-        self.duration = menu("It lasts", DURATIONS, setting.duration)
-        self.strategy = menu("Handled by", tuple(STRATEGIES), setting.strategy)
+        controls = {
+            "problem": menu("What goes wrong", PROBLEMS, setting.problem),
+            "duration": menu("It lasts", DURATIONS, setting.duration),
+            "strategy": menu("Handled by", tuple(STRATEGIES), setting.strategy),
+        }
         self.button = Press(
             self._run,
             Echo(),
             description="Run",
             tooltip="Send it, and see every attempt",
         )
-        controls = (self.problem, self.duration, self.strategy)
-        super().__init__([widgets.Box(controls, layout=WRAPPED), self.button])
-        for control in controls:
-            control.observe(self._ask, "value")
+        super().__init__(row(*controls.values()), self.button, **controls)
+        self._run()
 
     @property
     def setting(self) -> Setting:
         """What the controls are set to."""
-        return Setting(
-            self.problem.value, self.duration.value, self.strategy.value
-        )
-
-    def _ask(self, _: Any = None) -> None:
-        """Replace the last run, which says nothing about the new choice, with a prediction."""
-        with self.lock:
-            self.ran = False
-            self.draw()
+        return Setting(**self.values)
 
     def _run(self) -> None:
         with self.lock:
-            self.ran = True
-            self.draw()
+            self.shown.value = view(run(self.setting, self.recordings))
 
     def picture(self) -> str:
-        return view(run(self.setting, self.recordings)) if self.ran else PREDICT
+        return PREDICT  # the last run says nothing about a new choice
 
     def draw(self, _: Any = None) -> None:
         with self.lock:

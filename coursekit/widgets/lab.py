@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
+# the day of the prices in labs, fixed so that a newer price list changes no stored output
+ON = datetime.date(2026, 11, 22)
 WRAPPED = {"flex_flow": "row wrap"}
+NATURAL = {"description_width": "initial"}  # as wide as its words
 # Two controls side by side where there is room, and one below the other where there is not.
 LOOK: dict[str, Any] = {
     "style": {"description_width": "10em"},
@@ -49,12 +53,40 @@ def menu(label: str, options: Sequence[Any], value: Any, **more: Any) -> Any:
     )
 
 
+def row(*children: widgets.Widget) -> widgets.HBox:
+    """Widgets side by side; those that do not fit are below."""
+    return widgets.HBox(children, layout=WRAPPED)
+
+
+def player(
+    value: int, most: int, tick: int, tooltip: str, **more: Any
+) -> tuple[widgets.Play, widgets.IntSlider]:
+    """A play button, and a slider that it moves in the browser, smoothly while the kernel
+    works.
+
+    value  of both, from 0 to ``most``
+    tick   milliseconds between two steps
+    more   of the slider
+    """
+    play = widgets.Play(
+        value,
+        max=most,
+        interval=tick,
+        tooltip=tooltip,
+        show_repeat=False,
+    )
+    position = widgets.IntSlider(
+        value, max=most, style=NATURAL, layout={"width": "100%"}, **more
+    )
+    widgets.jslink((play, "value"), (position, "value"))
+    return play, position
+
+
 class Lab(widgets.VBox):  # type: ignore[misc]
     """Controls, and below them ``shown``. Where no widget can be shown (on the web, in print),
     ``static()`` is shown.
 
-    A lab names itself (``title``), makes its controls, hands them to ``__init__``, and draws in
-    ``picture()``.
+    A lab has a ``title``, passes its controls to ``__init__``, and draws in ``picture()``.
 
     A kernel may call the handlers of two controls in two threads (ipykernel 7). So whatever changes
     or draws the lab holds ``lock``. A drawing begins after the change that asked for it and reads
@@ -64,20 +96,26 @@ class Lab(widgets.VBox):  # type: ignore[misc]
     title: ClassVar[str] = "The lab"
 
     def __init__(
-        self,
-        children: Iterable[widgets.Widget],
-        controls: Iterable[widgets.Widget] = (),
+        self, *above: widgets.Widget, **controls: widgets.Widget
     ) -> None:
-        """Show ``children`` and below them the picture; a new value of one of the ``controls``
-        redraws it.
+        """Show ``above`` (by default, the controls side by side) and below it the picture.
+
+        controls  attributes by these names; a new value of any of them redraws the picture
         """
         # one that lets in its holder: a handler may move another control, which draws
         self.lock = threading.RLock()
         self.shown = widgets.HTML()
-        super().__init__([*children, self.shown])
-        for control in controls:
+        self.controls = controls
+        for name, control in controls.items():
+            setattr(self, name, control)
             control.observe(self.draw, "value")
+        super().__init__([*(above or [row(*controls.values())]), self.shown])
         self.draw()
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The value of each control, by its name."""
+        return {name: each.value for name, each in self.controls.items()}
 
     def picture(self) -> str:
         """HTML for the current settings; any drawing in it has alternative text."""
@@ -113,10 +151,7 @@ class Echo:
 
     def __init__(self) -> None:
         # never displayed
-        self.sent, self.returned = (
-            widgets.IntText(),
-            widgets.IntText(),
-        )
+        self.sent, self.returned = widgets.IntText(), widgets.IntText()
         self._link = widgets.jsdlink(
             (self.sent, "value"), (self.returned, "value")
         )

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-import ipywidgets as widgets
-
 from ..foundation.markup import NAME, table
 from ..foundation.palette import BLUE, GRAY
 from ..sampling import perplexity
-from .lab import WRAPPED, Lab, slider
-from .token_text import label, percent
+from .lab import Lab, slider
+from .token_text import label, percent, plural
 
 DRAWN = 300  # tokens; a longer reply is measured whole and drawn in part
 # red, green and blue of a box, by probability
@@ -67,12 +65,9 @@ def tokens_of(content: Iterable[Any]) -> list[WrittenToken]:
     """``choices[0].logprobs.content``, as the SDK's objects or as dicts."""
     return [
         WrittenToken(
-            str(_read(entry, "token")),
-            float(_read(entry, "logprob")),
+            *_choice(entry),
             tuple(
-                Choice(
-                    str(_read(other, "token")), float(_read(other, "logprob"))
-                )
+                Choice(*_choice(other))
                 for other in _read(entry, "top_logprobs") or ()
             ),
         )
@@ -93,13 +88,10 @@ def strip(
     """
     drawn = tokens[:DRAWN]
     place = min(place, len(drawn))
-    boxes = "".join(
-        _box(token, threshold, chosen=number == place)
-        for number, token in enumerate(drawn, 1)
-    )
-    rows = [
-        _row(number, token, threshold) for number, token in enumerate(drawn, 1)
-    ]
+    boxes, rows = "", []
+    for number, token in enumerate(drawn, 1):
+        boxes += _box(token, threshold, chosen=number == place)
+        rows.append(_row(number, token, threshold))
     considered = _considered(place, drawn[place - 1]) if drawn else ""
     return (
         f'<div class="coursekit-logprobs" style="line-height:1.4">{_summary(tokens, threshold)}'
@@ -110,14 +102,17 @@ def strip(
 
 
 def _summary(tokens: Sequence[WrittenToken], threshold: float) -> str:
-    said = f"<b>{len(tokens):,} token{'' if len(tokens) == 1 else 's'}</b>"
+    said = f"<b>{plural(len(tokens), 'token')}</b>"
     if tokens:
         low = sum(token.probability < threshold for token in tokens)
         measured = perplexity([min(0.0, token.logprob) for token in tokens])
+        number = f"{measured:,.2f}" if measured < 100 else f"{measured:,.0f}"
+        if measured >= 1e9:
+            number = "over a billion"
         said += (
-            f", perplexity {_number(measured)} · {low:,} less probable than "
+            f", perplexity {number} · {low:,} less probable than {percent(threshold)} "
+            "(dashed frame)"
         )
-        said += f"{percent(threshold)} (dashed frame)"
     if len(tokens) > DRAWN:
         said += f". Only the first {DRAWN} are shown, but all are counted."
     return f'<p style="margin:4px 0">{said}</p>'
@@ -158,22 +153,19 @@ class LogprobStrip(Lab):
                 "This reply has no log-probabilities. Request them: create(..., logprobs=True)."
             )
         self.tokens = tokens_of(logprobs.content)
-        low = min(
-            self.tokens[:DRAWN], key=lambda token: token.logprob, default=None
-        )
+        drawn = self.tokens[:DRAWN]
         # where there is most to see
-        first = self.tokens.index(low) + 1 if low else 1
-        self.threshold = slider(
-            "Mark below", float(threshold), 0, 1, 0.05, readout_format=".0%"
+        low = min(drawn, key=lambda token: token.logprob, default=None)
+        first = drawn.index(low) + 1 if low else 1
+        super().__init__(
+            threshold=slider(
+                "Mark below", float(threshold), 0, 1, 0.05, readout_format=".0%"
+            ),
+            place=slider("Look at token", first, 1, max(1, len(drawn)), 1),
         )
-        self.place = slider(
-            "Look at token", first, 1, max(1, len(self.tokens[:DRAWN])), 1
-        )
-        controls = [self.threshold, self.place]
-        super().__init__([widgets.Box(controls, layout=WRAPPED)], controls)
 
     def picture(self) -> str:
-        return strip(self.tokens, self.threshold.value, self.place.value)
+        return strip(self.tokens, **self.values)
 
 
 def _box(token: WrittenToken, threshold: float, *, chosen: bool) -> str:
@@ -210,10 +202,8 @@ def _listed(choices: Iterable[Choice]) -> str:
     )
 
 
-def _number(value: float) -> str:
-    if value < 100:
-        return f"{value:,.2f}"
-    return f"{value:,.0f}" if value < 1e9 else "over a billion"
+def _choice(entry: Any) -> tuple[str, float]:
+    return str(_read(entry, "token")), float(_read(entry, "logprob"))
 
 
 def _read(entry: Any, name: str) -> Any:

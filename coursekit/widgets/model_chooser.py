@@ -15,7 +15,7 @@ import ipywidgets as widgets
 from ..choosing import NEEDS, PRICES_ON, Judgment, Task, judge
 from ..foundation.markup import NAME, NUMBER, SHORT, table
 from ..pricing import dollars
-from .lab import LOOK, WRAPPED, Lab, menu
+from .lab import LOOK, Lab, menu, row
 
 PROMPTS = (
     100,
@@ -53,10 +53,9 @@ def view(task: Task) -> str:
     others out.
     """
     judged = judge(task)
-    left = [each for each in judged if each.remains]
     shades = ["" if each.remains else "opacity:0.75" for each in judged]
     shown = table(HEADS, map(_row, judged), LOOKS, row_style=shades)
-    return f'<div class="coursekit-chooser"><p>{_said(left, len(judged))}</p>{shown}</div>'
+    return f'<div class="coursekit-chooser"><p>{_said(judged)}</p>{shown}</div>'
 
 
 class ModelChooser(Lab):
@@ -69,18 +68,21 @@ class ModelChooser(Lab):
 
     def __init__(self, task: Task | None = None) -> None:
         task = task or Task()
-        self.prompt = _slider("Prompt, tokens", PROMPTS, task.prompt)
-        self.reply = _slider("Reply, tokens", REPLIES, task.reply)
-        self.hidden = _slider("Hidden, tokens", HIDDEN, task.hidden)
-        budget = ANY if task.max_cost is None else task.max_cost * THOUSAND
-        self.budget = _slider("$ per 1,000", (*BUDGETS, ANY), budget)
-        self.seconds = _slider(
-            "Seconds",
-            (*TIMES, ANY),
-            ANY if task.max_seconds is None else task.max_seconds,
-        )
-        days = [(str(day), day) for day in DAYS]
-        self.on = menu("On", days, task.on)
+        budget, seconds = task.max_cost, task.max_seconds
+        sliders = {
+            "prompt": _slider("Prompt, tokens", PROMPTS, task.prompt),
+            "reply": _slider("Reply, tokens", REPLIES, task.reply),
+            "hidden": _slider("Hidden, tokens", HIDDEN, task.hidden),
+            "budget": _slider(
+                "$ per 1,000",
+                (*BUDGETS, ANY),
+                ANY if budget is None else budget * THOUSAND,
+            ),
+            "seconds": _slider(
+                "Seconds", (*TIMES, ANY), ANY if seconds is None else seconds
+            ),
+            "on": menu("On", [(str(day), day) for day in DAYS], task.on),
+        }
         self.needs = {
             need: widgets.Checkbox(
                 need in task.needs,
@@ -90,32 +92,20 @@ class ModelChooser(Lab):
             )
             for need, words in NEEDS.items()
         }
-        sliders = (
-            self.prompt,
-            self.reply,
-            self.hidden,
-            self.budget,
-            self.seconds,
-            self.on,
-        )
-        boxes = tuple(self.needs.values())
-        rows = [widgets.Box(some, layout=WRAPPED) for some in (sliders, boxes)]
-        super().__init__(rows, [*sliders, *boxes])
+        rows = (row(*sliders.values()), row(*self.needs.values()))
+        super().__init__(*rows, **sliders, **self.needs)
 
     @property
     def task(self) -> Task:
         """What the controls are set to."""
-        budget, seconds = self.budget.value, self.seconds.value
+        values = self.values
+        needs = frozenset(need for need in NEEDS if values.pop(need))
+        budget, seconds = values.pop("budget"), values.pop("seconds")
         return Task(
-            prompt=self.prompt.value,
-            reply=self.reply.value,
-            hidden=self.hidden.value,
+            **values,
+            needs=needs,
             max_cost=None if budget == ANY else budget / THOUSAND,
             max_seconds=None if seconds == ANY else float(seconds),
-            needs=frozenset(
-                need for need, box in self.needs.items() if box.value
-            ),
-            on=self.on.value,
         )
 
     def picture(self) -> str:
@@ -144,17 +134,15 @@ def _slider(label: str, options: tuple[Any, ...], start: Any) -> Any:
     )
 
 
-def _said(left: list[Judgment], of: int) -> str:
+def _said(judged: list[Judgment]) -> str:
+    left = [each for each in judged if each.remains]
     if not left:
         return "<b>No model remains.</b> Loosen a limit or drop a requirement."
-    cheapest = left[0]
-    count = (
-        "1 model remains"
-        if len(left) == 1
-        else f"{len(left)} of {of} models remain"
-    )
+    count = f"{len(left)} of {len(judged)} models remain"
+    if len(left) == 1:
+        count = "1 model remains"
     return (
-        f"<b>{count}.</b> The cheapest is {escape(cheapest.name)}: {_per_thousand(cheapest)} "
+        f"<b>{count}.</b> The cheapest is {escape(left[0].name)}: {_per_thousand(left[0])} "
         "for 1,000 requests."
     )
 

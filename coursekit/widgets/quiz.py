@@ -10,7 +10,6 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import ipywidgets as widgets
 
@@ -87,10 +86,10 @@ def judged(question: Question, chosen: int | None) -> str:
     )
 
 
-def on_paper(asked: list[Question]) -> str:
+def on_paper(listed: list[Question]) -> str:
     """The quiz without a kernel, for the web and for print: the answers are behind a click."""
     parts = []
-    for number, question in enumerate(asked, start=1):
+    for number, question in enumerate(listed, start=1):
         options = "".join(
             f"<li>{escape(option.text)}</li>" for option in question.options
         )
@@ -116,14 +115,13 @@ class Quiz(Lab):
     def __init__(self, name: str) -> None:
         self.stem, self.questions = lesson(name).stem, questions(name)
         self.right = set(progress.read()["quizzes"].get(self.stem, []))
-        super().__init__([])
-        echo = Echo()
-        asked = [
-            _Asked(self, number, echo)
+        self.score, echo = widgets.HTML(), Echo()
+        items = [
+            _Item(self, number, echo)
             for number in range(1, len(self.questions) + 1)
         ]
-        self.score = widgets.HTML()
-        self.children = [*asked, self.score]
+        super().__init__(*items)
+        self.children = [*items, self.score]
         self._show_score()
 
     def answered(self, number: int, chosen: int) -> None:
@@ -150,19 +148,19 @@ class Quiz(Lab):
         return f"A quiz of {len(self.questions)} questions (run the notebook to answer them)"
 
 
-class _Asked(Lab):
+class _Item(Lab):
     """One question: its options, a button, and what is said about the option that was chosen when
     the button was pressed.
     """
 
     def __init__(self, quiz: Quiz, number: int, echo: Echo) -> None:
-        self.quiz, self.number, self.is_judged = quiz, number, False
+        self.quiz, self.number = quiz, number
         self.question = quiz.questions[number - 1]
         heading = widgets.HTML(
             '<div style="line-height:1.4;font-weight:bold;margin-top:6px">'
             f"{number}. {escape(self.question.ask)}</div>"
         )
-        self.choice = widgets.RadioButtons(
+        choice = widgets.RadioButtons(
             options=[option.text for option in self.question.options],
             value=None,
             layout={"width": "98%"},
@@ -170,22 +168,14 @@ class _Asked(Lab):
         self.button = Press(
             self._judge, echo, description=f"Answer question {number}"
         )
-        super().__init__([heading, self.choice, self.button])
-        self.choice.observe(self._forget, "index")
+        super().__init__(heading, choice, self.button, choice=choice)
 
     def picture(self) -> str:
-        return (
-            judged(self.question, self.choice.index) if self.is_judged else ""
-        )
+        return ""  # until the button is pressed, and again for another option
 
     def _judge(self) -> None:
         with self.lock:
-            self.is_judged = True
-            self.draw()
-        if self.choice.index is not None:
-            self.quiz.answered(self.number, self.choice.index)
-
-    def _forget(self, _: Any) -> None:
-        with self.lock:
-            self.is_judged = False  # the text was about another option
-            self.draw()
+            chosen = self.choice.index
+            self.shown.value = judged(self.question, chosen)
+        if chosen is not None:
+            self.quiz.answered(self.number, chosen)

@@ -13,11 +13,11 @@ import ipywidgets as widgets
 import openai
 
 from ..client import connect
-from ..foundation.markup import rect, svg, text
+from ..foundation.markup import svg
 from ..foundation.palette import BLUE, GRAY, GREEN, RIGHT
-from .lab import Lab
+from .lab import NATURAL, Lab
 
-ASKED = {
+PARAMS = {
     "model": "gpt-4o",
     "messages": [
         {
@@ -27,19 +27,31 @@ ASKED = {
     ],
 }
 
-# The drawing, in its own units: four boxes on two lanes.
-WIDTH, HEIGHT, TOP, BOX_HEIGHT = 564, 132, 8, 112
-THERE, BACK = 30, 98  # the lanes, above and below the words
-PROGRAM, SDK, TRANSPORT, END = (4, 94), (142, 60), (246, 118), (408, 152)
-PACKET = (40, 20)
-TRAVEL = 330  # from where a packet begins to where it rests
-# Once, for less than five seconds; without motion where the reader wants none.
-MOTION = f"""<style>@media (prefers-reduced-motion: no-preference) {{
-.coursekit-request-there {{ animation: coursekit-there 1.6s ease-in-out both }}
-.coursekit-request-back {{ animation: coursekit-back 1.6s ease-in-out 1.9s both }} }}
-@keyframes coursekit-there {{ from {{ transform: translateX(-{TRAVEL}px) }} }}
-@keyframes coursekit-back {{ from {{ opacity: 0; transform: translateX({TRAVEL}px) }} }}
+# The packets move once, for less than five seconds; not at all where the reader wants no motion.
+# They travel from where they begin to where they rest, 330 units.
+MOTION = """<style>@media (prefers-reduced-motion: no-preference) {
+.coursekit-request-there { animation: coursekit-there 1.6s ease-in-out both }
+.coursekit-request-back { animation: coursekit-back 1.6s ease-in-out 1.9s both } }
+@keyframes coursekit-there { from { transform: translateX(-330px) } }
+@keyframes coursekit-back { from { opacity: 0; transform: translateX(330px) } }
 </style>"""
+# Four boxes, between them an arrow there and an arrow back, each with its packet.
+WIDTH, HEIGHT = 564, 132
+ARROWS = f"""<g fill="none" stroke="{GRAY}" stroke-width="1.5">
+<path d="M101 30h38m-6 -4l6 4l-6 4"/><path d="M139 98h-38m6 -4l-6 4l6 4"/>
+<path d="M205 30h38m-6 -4l6 4l-6 4"/><path d="M243 98h-38m6 -4l-6 4l6 4"/>
+<path d="M367 30h38m-6 -4l6 4l-6 4"/><path d="M405 98h-38m6 -4l-6 4l6 4"/></g>"""
+BOXES = f"""<g fill="none" stroke="{GRAY}" stroke-width="2">
+<rect x="4" y="8" width="94" height="112" rx="6"/>
+<rect x="142" y="8" width="60" height="112" rx="6"/>
+<rect x="246" y="8" width="118" height="112" rx="6"/>
+<rect x="408" y="8" width="152" height="112" rx="6" stroke="{GREEN}"/></g>"""
+PACKETS = f"""<g class="coursekit-request-there">
+<rect x="366" y="20" width="40" height="20" rx="3" fill="{BLUE}"/>
+<text x="386" y="34" fill="#fff">POST</text></g>
+<g class="coursekit-request-back">
+<rect x="100" y="88" width="40" height="20" rx="3" fill="{RIGHT}"/>
+<text x="120" y="102" fill="#fff">200</text></g>"""
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,7 @@ def _from_function(_: httpx2.Request) -> httpx2.Response:
 
 def exchange(client: openai.OpenAI) -> tuple[str, str]:
     """Send the question: the request as text, without its key, and the text of the reply."""
-    raw = client.chat.completions.with_raw_response.create(**ASKED)  # type: ignore[call-overload]
+    raw = client.chat.completions.with_raw_response.create(**PARAMS)  # type: ignore[call-overload]
     sent = raw.http_request
     request = (
         f"{sent.method} {sent.url}\nauthorization: Bearer …\n\n"
@@ -98,25 +110,16 @@ def view(end: str, request: str, answer: str) -> str:
         f"A request goes from your program through the SDK and its transport, {shown.transport}, "
         f"to {end}, which {shown.does}. The answer comes back the same way."
     )
-    boxes = (
-        _box(PROGRAM, "your program", "create(…)")
-        + _box(SDK, "the SDK", "openai")
-        + _box(TRANSPORT, "transport", shown.transport)
-        + _box(END, end, shown.does, GREEN)
-    )
-    picture = svg(
-        alt,
-        WIDTH,
-        HEIGHT,
-        MOTION
-        + _lanes()
-        + boxes
-        + _packet("there", TRANSPORT, END, THERE, "POST", BLUE)
-        + _packet("back", PROGRAM, SDK, BACK, "200", RIGHT),
-        font=13,
+    words = f"""<text x="51" y="62">your program</text><text x="51" y="80">create(…)</text>
+<text x="172" y="62">the SDK</text><text x="172" y="80">openai</text>
+<text x="305" y="62">transport</text><text x="305" y="80">{shown.transport}</text>
+<text x="484" y="62">{end}</text><text x="484" y="80">{shown.does}</text>"""
+    parts = (
+        f'{MOTION}{ARROWS}{BOXES}<g text-anchor="middle">{words}{PACKETS}</g>'
     )
     return (
-        f'<div class="coursekit-request" style="line-height:1.5">{picture}'
+        '<div class="coursekit-request" style="line-height:1.5">'
+        f"{svg(alt, WIDTH, HEIGHT, parts, font=13)}"
         f"<p><b>The request</b></p>{_bytes(request, BLUE)}"
         f"<p><b>The answer from {end}.</b> {shown.costs}</p>{_bytes(answer, GREEN)}</div>"
     )
@@ -128,64 +131,6 @@ def _bytes(words: str, color: str) -> str:
         f"border-left:4px solid {color};padding-left:8px"
     )
     return f'<pre style="{look}">{escape(words)}</pre>'
-
-
-def _box(
-    place: tuple[int, int], name: str, below: str, color: str = GRAY
-) -> str:
-    x, width = place
-    middle = x + width / 2
-    look = f'rx="6" fill="none" stroke="{color}" stroke-width="2"'
-    return (
-        rect(x, TOP, width, BOX_HEIGHT, look)
-        + text(middle, TOP + BOX_HEIGHT / 2 - 2, name, "middle")
-        + text(middle, TOP + BOX_HEIGHT / 2 + 16, below, "middle")
-    )
-
-
-def _lanes() -> str:
-    """Both lanes, in the gaps between the boxes, each with an arrow at its end."""
-    gaps = [
-        (left[0] + left[1], right[0])
-        for left, right in ((PROGRAM, SDK), (SDK, TRANSPORT), (TRANSPORT, END))
-    ]
-    parts = []
-    for start, stop in gaps:
-        parts.append(_arrow(start + 3, stop - 3, THERE))
-        parts.append(_arrow(stop - 3, start + 3, BACK))
-    return "".join(parts)
-
-
-def _arrow(start: float, stop: float, y: float) -> str:
-    tip = stop - 6 if stop > start else stop + 6
-    return (
-        f'<path d="M{start} {y}H{stop}M{tip} {y - 4}L{stop} {y}L{tip} {y + 4}" fill="none" '
-        f'stroke="{GRAY}" stroke-width="1.5"/>'
-    )
-
-
-def _packet(
-    way: str,
-    left: tuple[int, int],
-    right: tuple[int, int],
-    y: float,
-    words: str,
-    color: str,
-) -> str:
-    """A packet where it rests: in the gap between two boxes."""
-    width, height = PACKET
-    middle = (left[0] + left[1] + right[0]) / 2
-    box = rect(
-        middle - width / 2,
-        y - height / 2,
-        width,
-        height,
-        f'rx="3" fill="{color}"',
-    )
-    label = text(middle, y + 4, words, "middle").replace(
-        "<text", '<text fill="#fff"', 1
-    )
-    return f'<g class="coursekit-request-{way}">{box}{label}</g>'
 
 
 class RequestWire(Lab):
@@ -209,12 +154,10 @@ class RequestWire(Lab):
             "the recordings": exchange(connect("replay", speed="instant")),
             "the real API": (request, "(whatever the model writes)"),
         }
-        self.end = widgets.ToggleButtons(
-            options=list(ENDS),
-            description="Who answers",
-            style={"description_width": "initial"},
+        end = widgets.ToggleButtons(
+            options=list(ENDS), description="Who answers", style=NATURAL
         )
-        super().__init__([self.end], [self.end])
+        super().__init__(end, end=end)
 
     def picture(self) -> str:
         return view(self.end.value, *self.exchanges[self.end.value])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
-from typing import Any, Protocol
+from typing import Protocol
 
 import ipywidgets as widgets
 
@@ -23,14 +23,15 @@ from ..foundation.markup import (
 )
 from ..foundation.palette import BLUE, GRAY, ORANGE, PURPLE, RED
 from ..throughput import RunSpan
-from .lab import Lab
+from .lab import Lab, player
 
 TPM = 30_000  # tokens a minute, of each model: its bucket holds as many
 # pixels: room for "30,000", the bucket, the requests, the scale below
 TITLE, BUCKET, ROWS, BOTTOM = 14, 44, 150, 20
 STEPS, TICK = 200, 100  # positions of the player; milliseconds between two
 
-# Outcome -> color and path of its mark, around the place where a request began; none: only its bar.
+# Outcome -> color and path of its mark, around the place where a request began; an answered
+# request has a bar instead.
 MARKS = {
     "incomplete": (ORANGE, "m0 -3.5l3.5 6h-7z"),
     "refused": (PURPLE, "m-3 0h6"),
@@ -61,6 +62,15 @@ def view(requests: Sequence[RunSpan], at: float) -> str:
     end = max(span.end for span in requests)
     at = min(at, end)
     seen = [span for span in requests if span.start <= at]
+    keys = {
+        "a request, until its answer is complete": f"background-color:{BLUE}",
+        "tokens left in the bucket": f"background-color:{BLUE};opacity:0.3",
+    }
+    # the marks of what has happened so far
+    found = {span.outcome for span in seen}
+    for outcome, words in LABELS.items():
+        if outcome in found:
+            keys[words] = "display:none"
     lanes: dict[str, list[RunSpan]] = {}
     for span in requests:
         lanes.setdefault(span.model, []).append(span)
@@ -69,7 +79,7 @@ def view(requests: Sequence[RunSpan], at: float) -> str:
     )
     return (
         '<div class="coursekit-replay" style="line-height:1.5">'
-        f"<p><b>At {at:.0f} s of {end:.0f} s: {_counted(seen)}.</b></p>{_legend(seen)}{drawn}</div>"
+        f"<p><b>At {at:.0f} s of {end:.0f} s: {_counted(seen)}.</b></p>{legend(keys)}{drawn}</div>"
     )
 
 
@@ -79,78 +89,59 @@ def _counted(seen: Sequence[RunSpan]) -> str:
     return f"{len(seen)} requests sent, {', '.join(found) or 'none answered'}"
 
 
-def _legend(seen: Sequence[RunSpan]) -> str:
-    """The marks of what has happened so far."""
-    found = {span.outcome for span in seen}
-    keys = {
-        "a request, until its answer is complete": f"background-color:{BLUE}",
-        "tokens left in the bucket": f"background-color:{BLUE};opacity:0.3",
-    }
-    marks = {
-        LABELS[outcome]: "display:none" for outcome in MARKS if outcome in found
-    }
-    return legend(keys | marks)
-
-
 def _lane(model: str, spans: Sequence[RunSpan], at: float, end: float) -> str:
     """A model: its bucket's level, and its requests one below the other, the first on top."""
     row, top = min(4.0, ROWS / len(spans)), TITLE + BUCKET
     spans = [span for span in spans if span.start <= at]
     said = f"{model}: {_counted(spans)}"
-    bars, marks = "", dict.fromkeys(MARKS, "")
+    bars, marks = "", ""
     for number, span in enumerate(spans):
         x, y = span.start / end * 100, top + 4 + number * row
         if span.outcome == "answered":
             width = max(0.1, (min(span.end, at) - span.start) / end * 100)
             bars += f"M{x:.2f} {y:.1f}h{width:.2f}v{max(0.6, row - 0.4):.1f}H{x:.2f}z"
         else:
-            marks[span.outcome] += mark(x, y, MARKS[span.outcome][1])
+            color, path = MARKS[span.outcome]
+            marks += f'<g stroke="{color}">{mark(x, y, path)}</g>'
     shapes = (
         _bucket(spans, at, end)
         + f'<path d="{bars}" fill="{BLUE}"/>'
         + rect(at / end * 100, TITLE, 0.2, BUCKET + ROWS, f'fill="{GRAY}"')
         + rect(0, top + ROWS, 100, 1, f'fill="{GRAY}"')
     )
-    words = text(100, TITLE - 3, f"{TPM:,} tokens", "end", "%")
-    for outcome, paths in marks.items():
-        words += f'<g stroke="{MARKS[outcome][0]}" stroke-width="1.3" fill="none">{paths}</g>'
+    words = (
+        text(100, TITLE - 3, f"{TPM:,} tokens", "end", "%")
+        + f'<g stroke-width="1.3" fill="none">{marks}</g>'
+    )
     gone = [span.start for span in spans if span.outcome == "gone"]
     if gone:
         x = gone[0] / end * 100
         shapes += rect(x, TITLE, 0.3, BUCKET + ROWS, f'fill="{RED}"')
-        near_end = x > 60
-        words += text(
-            x - 1 if near_end else x + 1,
-            top + ROWS - 4,
-            f"† shut down, noticed at {gone[0]:.0f} s",
-            "end" if near_end else "start",
-            "%",
-        )
+        shift, anchor = (-1, "end") if x > 60 else (1, "start")
+        noticed = f"† shut down, noticed at {gone[0]:.0f} s"
+        words += text(x + shift, top + ROWS - 4, noticed, anchor, "%")
     for seconds in round_numbers(end, 4):
         x = seconds / end * 100
         anchor = "middle" if 0 < x < 97 else "end" if x else "start"
         words += text(x, top + ROWS + 14, f"{seconds:g} s", anchor, "%")
-    drawing = stretched(
-        f"{said}.", top + ROWS + BOTTOM, shapes, words, left=4, right=4
-    )
+    height = top + ROWS + BOTTOM
+    drawing = stretched(f"{said}.", height, shapes, words, left=4, right=4)
     return f'<div style="margin-top:8px"><b>{escape(said)}</b></div>{drawing}'
 
 
 def _bucket(spans: Sequence[RunSpan], at: float, end: float) -> str:
     """The tokens left, as an area: down with each request, up again with time."""
-    level, before = float(TPM), 0.0
-    points = [(0.0, level)]
-    for span in (span for span in spans if span.tokens_left is not None):
-        level = min(TPM, level + (span.start - before) * TPM / 60)
-        points += [
-            (span.start, level),
-            (span.start, float(span.tokens_left or 0)),
-        ]
-        level, before = float(span.tokens_left or 0), span.start
-    full = before + (TPM - level) / TPM * 60
+    left, before = float(TPM), 0.0
+    points = [(0.0, left)]
+    for span in spans:
+        if span.tokens_left is not None:
+            level = min(TPM, left + (span.start - before) * TPM / 60)
+            left, before = float(span.tokens_left), span.start
+            points += [(before, level), (before, left)]
+    full = before + (TPM - left) / TPM * 60
     if full < at:
-        points.append((full, float(TPM)))
-    points.append((at, min(TPM, level + (at - before) * TPM / 60)))
+        points.append((full, TPM))
+    points.append((at, min(TPM, left + (at - before) * TPM / 60)))
     floor = TITLE + BUCKET
     drawn = " ".join(
         f"{time / end * 100:.2f},{floor - left / TPM * BUCKET:.1f}"
@@ -179,28 +170,16 @@ class RunReplay(Lab):
                 "There is nothing to play. Pass the score that attempt(solve) returns."
             )
         self.requests = score.requests
-        end = max(span.end for span in score.requests)
-        self.step = end / STEPS
-        look: dict[str, Any] = {"min": 0, "max": STEPS}
-        self.play = widgets.Play(
+        self.step = max(span.end for span in score.requests) / STEPS
+        self.play, position = player(
             STEPS,
-            interval=TICK,
-            tooltip="Play the run",
-            show_repeat=False,
-            **look,
-        )
-        self.position = widgets.IntSlider(
             STEPS,
+            TICK,
+            "Play the run",
             description="Position",
             readout=False,
-            style={"description_width": "initial"},
-            layout={"width": "100%"},
-            **look,
         )
-        widgets.jslink((self.play, "value"), (self.position, "value"))
-        super().__init__(
-            [widgets.HBox([self.play, self.position])], [self.position]
-        )
+        super().__init__(widgets.HBox([self.play, position]), position=position)
 
     def picture(self) -> str:
         return view(self.requests, self.position.value * self.step)

@@ -24,7 +24,7 @@ from ..offline.miss import RecordingNotFound
 from ..offline.recordings import Recordings
 from ..sampling import sample
 from ..wired import wired_to
-from .lab import Echo, Lab, Press
+from .lab import Echo, Lab, Press, menu, row, slider
 from .safe_html import plain, sendable
 from .sampling_view import Settings, compared, request_of, settings_of, view
 from .token_text import percent, visible
@@ -38,7 +38,10 @@ SLIDERS = {
     "frequency_penalty": (-2, 2, 0.1),
     "presence_penalty": (-2, 2, 0.1),
 }
-LOOK = {"style": {"description_width": "9.5em"}, "layout": {"width": "98%"}}
+LOOK: dict[str, Any] = {
+    "style": {"description_width": "9.5em"},
+    "layout": {"width": "98%"},
+}
 CHOOSE = ("choose …", "")  # not None: ipywidgets shows nothing at all for that
 
 
@@ -72,84 +75,63 @@ class SamplingLab(Lab):
             (load_distribution(name).text.splitlines()[-1], name)
             for name in distribution_names()
         ]
-        self.prompt = widgets.Dropdown(
-            options=ends, value=prompt, description="prompt ends in", **LOOK
-        )
+        self.prompt = menu("prompt ends in", ends, prompt, **LOOK)
+        self.recorded = menu("recorded", [CHOOSE], CHOOSE[1], **LOOK)
         self.sliders = {
-            name: widgets.FloatSlider(
-                getattr(Settings(), name),
-                min=low,
-                max=high,
-                step=step,
-                description=name,
-                readout_format=".2f",
-                **LOOK,
-            )
-            for name, (low, high, step) in SLIDERS.items()
+            name: slider(name, value, *SLIDERS.get(name, (0, 100, 1)), **LOOK)
+            for name, value in asdict(Settings()).items()
         }
-        self.sliders["seed"] = widgets.IntSlider(
-            Settings().seed, min=0, max=100, description="seed", **LOOK
-        )
-        self.recorded = widgets.Dropdown(
-            description="recorded", options=[CHOOSE], **LOOK
-        )
-        echo = Echo()
-
-        def button(
-            press: Callable[[], object], text: str, tooltip: str
-        ) -> Press:
-            return Press(
-                press,
-                echo,
-                description=text,
-                tooltip=tooltip,
-                layout={"width": "auto"},
-            )
-
+        button = partial(Press, echo=Echo(), layout={"width": "auto"})
+        changing = partial(partial, self._change)
         self.sample = button(
-            self._sample,
-            f"Sample {MORE}",
-            f"Draw {MORE} more tokens with this seed",
+            changing(self._sample),
+            description=f"Sample {MORE}",
+            tooltip=f"Draw {MORE} more tokens with this seed",
         )
         self.reset = button(
-            self._reset, "Reset", "The API's defaults, no draws"
+            changing(self._reset),
+            description="Reset",
+            tooltip="The API's defaults, no draws",
         )
         self.send = button(
             self._send_request,
-            "Send",
-            "Send the text as it is now, with these settings, through the client",
+            description="Send",
+            tooltip="Send the text as it is now, with these settings, through the client",
         )
-        self.next = [
-            button(partial(self._grow, place), "", "Add this token to the text")
-            for place in range(NEXT)
-        ]
         self.draw_one = button(
-            self._draw_one, "Draw a token", "Draw the next token and add it"
+            changing(self._draw_one),
+            description="Draw a token",
+            tooltip="Draw the next token and add it",
         )
         self.back = button(
-            self._step_back, "Step back", "Remove the last token"
+            changing(self._step_back),
+            description="Step back",
+            tooltip="Remove the last token",
         )
+        self.next = [
+            button(
+                changing(self._grow, place),
+                tooltip="Add this token to the text",
+            )
+            for place in range(NEXT)
+        ]
+        self.growing = row(self.draw_one, self.back, *self.next)
         self.answer = widgets.HTML()
-        wrapped = {"flex_flow": "row wrap"}
-        self.growing = widgets.HBox(
-            [self.draw_one, self.back, *self.next], layout=wrapped
-        )
-        pressed = widgets.HBox(
-            [self.sample, self.reset, self.send], layout=wrapped
-        )
-        controls = widgets.VBox(
-            [self.prompt, *self.sliders.values(), pressed, self.recorded],
+        setting = widgets.VBox(
+            [
+                self.prompt,
+                *self.sliders.values(),
+                row(self.sample, self.reset, self.send),
+                self.recorded,
+            ],
             layout={"flex": "1 1 22em", "max_width": "30em"},
         )
-        super().__init__([], self.sliders.values())
+        super().__init__(setting, **self.sliders)
         side = widgets.VBox(
             [self.growing, self.shown],
             layout={"flex": "1 1 36em", "min_width": "0", "max_width": "100%"},
         )
-        self.children = [
-            widgets.HBox([controls, side], layout=wrapped),
-            self.answer,
-        ]
+        self.children = [row(setting, side), self.answer]
         self._offer()
         self.prompt.observe(self._begin, "value")
         self.recorded.observe(self._choose, "value")
@@ -164,10 +146,7 @@ class SamplingLab(Lab):
         """What the sliders are set to."""
         # A step of 0.05 makes 0.7000000000000001 of a slider, which is not a recorded temperature.
         return Settings(
-            **{
-                name: round(slider.value, 4)
-                for name, slider in self.sliders.items()
-            }
+            **{name: round(value, 4) for name, value in self.values.items()}
         )
 
     def use(self, settings: Settings) -> None:
@@ -197,13 +176,11 @@ class SamplingLab(Lab):
     def _name_the_next(self) -> None:
         """The buttons bear the most probable tokens; one that cannot be drawn cannot be pressed."""
         reached = self.reached
-        self.back.disabled, self.draw_one.disabled = (
-            not self.path,
-            reached is None,
-        )
+        self.back.disabled = not self.path
+        self.draw_one.disabled = reached is None
         result = compared(reached, self.settings) if reached else None
         for place, button in enumerate(self.next):
-            button.layout.display = "none" if result is None else None
+            button.layout.display = None if result else "none"
             if reached and result:
                 index = int(result.shown[place])
                 share = float(result.after[index])
@@ -212,31 +189,38 @@ class SamplingLab(Lab):
                 )
                 button.disabled = share == 0
 
-    def _grow(self, place: int) -> None:
+    def _change(self, work: Callable[..., object], *args: Any) -> None:
+        """Do what a button is for, and draw."""
         with self.lock:
-            if reached := self.reached:
-                index = int(compared(reached, self.settings).shown[place])
-                self._add(reached.token(index))
+            work(*args)
+            self.draw()
+
+    def _grow(self, place: int) -> None:
+        if reached := self.reached:
+            index = compared(reached, self.settings).shown[place]
+            self._add(reached.token(int(index)))
 
     def _draw_one(self) -> None:
-        with self.lock:
-            if reached := self.reached:
-                generator = np.random.default_rng(
-                    [self.settings.seed, len(self.path)]
-                )
-                (index,) = sample(
-                    compared(reached, self.settings).after, generator, 1
-                )
-                self._add(reached.token(int(index)))
+        if reached := self.reached:
+            generator = np.random.default_rng(
+                [self.settings.seed, len(self.path)]
+            )
+            after = compared(reached, self.settings).after
+            (index,) = sample(after, generator, 1)
+            self._add(reached.token(int(index)))
 
     def _add(self, token: str) -> None:
         self.path, self.draws = (*self.path, token), 0
-        self.draw()
 
     def _step_back(self) -> None:
-        with self.lock:
-            self.path, self.draws = self.path[:-1], 0
-            self.draw()
+        self.path, self.draws = self.path[:-1], 0
+
+    def _sample(self) -> None:
+        self.draws += MORE
+
+    def _reset(self) -> None:
+        self.draws, self.path, self.recorded.value = 0, (), CHOOSE[1]
+        self.use(Settings())
 
     def _begin(self, _: Any) -> None:
         """A new prompt: what is recorded for it, nothing drawn, nothing answered."""
@@ -256,17 +240,6 @@ class SamplingLab(Lab):
         offers = [(str(settings), settings) for settings in found]
         self.recorded.options = [CHOOSE, *offers]
         self.recorded.layout.display = None if found else "none"
-
-    def _sample(self) -> None:
-        with self.lock:
-            self.draws += MORE
-            self.draw()
-
-    def _reset(self) -> None:
-        with self.lock:
-            self.draws, self.path, self.recorded.value = 0, (), CHOOSE[1]
-            self.use(Settings())
-            self.draw()
 
     def _choose(self, change: Any) -> None:
         if change["new"]:

@@ -100,10 +100,8 @@ def compared(distribution: Distribution, settings: Settings) -> BeforeAfter:
 
 def drawn(result: BeforeAfter, seed: int, draws: int) -> list[int]:
     """The first ``draws`` tokens that this seed draws, as indices into the distribution."""
-    return [
-        int(index)
-        for index in sample(result.after, np.random.default_rng(seed), draws)
-    ]
+    indices = sample(result.after, np.random.default_rng(seed), draws)
+    return [int(index) for index in indices]
 
 
 def view(
@@ -121,28 +119,26 @@ def view(
     Returns HTML with all text escaped.
     """
     distribution = start.garden.after(start, path)
-    parts = [_text(start, path)]
+    prompt = escape(start.text).replace("\n", "<br>")
+    grown = escape("".join(path)).replace("\n", "⏎<br>")
+    shown = (
+        f'<p style="margin:4px 0;line-height:1.4"><b>Given</b> <span style="{MONO}">{prompt}'
+        f"<b>{grown}</b>▮</span><br><i>{escape(start.shows)}</i></p>"
+    )
     if start.name == start.garden.root:
-        parts.append(garden(start, settings, path))
+        shown += garden(start, settings, path)
     if distribution is None:
-        parts.append(EDGE)
+        shown += EDGE
     else:
         result = compared(distribution, settings)
         picks = drawn(result, settings.seed, draws)
-        parts += [
-            _bars(distribution, result, picks),
-            _summary(result),
-            _draws(distribution, settings.seed, picks),
-        ]
-    return f'<div class="coursekit-sampling" style="line-height:1.4">{"".join(parts)}</div>'
-
-
-def _text(start: Distribution, path: tuple[str, ...]) -> str:
-    prompt = escape(start.text).replace("\n", "<br>")
-    grown = escape("".join(path)).replace("\n", "⏎<br>")
+        shown += (
+            _bars(distribution, result, picks)
+            + _summary(result)
+            + _draws(distribution, settings.seed, picks)
+        )
     return (
-        f'<p style="margin:4px 0;line-height:1.4"><b>Given</b> <span style="{MONO}">{prompt}'
-        f"<b>{grown}</b>▮</span><br><i>{escape(start.shows)}</i></p>"
+        f'<div class="coursekit-sampling" style="line-height:1.4">{shown}</div>'
     )
 
 
@@ -157,53 +153,49 @@ def _bars(
         "Before": NUMBER,
         "After": NUMBER,
     }
-    rows = []
-    for index in map(int, result.shown):
-        name = label(distribution.token(index))
-        rows.append(
-            _shares(
-                name, float(result.before[index]), float(result.after[index])
-            )
+    shown = [int(index) for index in result.shown]
+    rows = [
+        _shares(
+            label(distribution.token(index)),
+            float(result.before[index]),
+            float(result.after[index]),
         )
+        for index in shown
+    ]
     others = f"{len(distribution.logits) - len(rows):,} others"
     rows.append(_shares(others, *result.others))
+    further: dict[str, list[Any]] = {}
     if picks:
-        columns["Drawn"] = NUMBER
-        for row, index in zip(rows, map(int, result.shown), strict=False):
-            row.append(str(times.pop(index, 0)))
-        rows[-1].append(str(times.total()))
+        further["Drawn"] = [times.pop(index, 0) for index in shown]
+        further["Drawn"].append(times.total())
     if counts[result.shown].any():
-        columns["In the reply"] = NUMBER
-        for row, index in zip(rows, map(int, result.shown), strict=False):
-            row.append(str(counts[index] or ""))
-        rows[-1].append("")
-    styles = [""] * (len(rows) - 1) + ["font-style:italic"]
+        further["In the reply"] = [counts[index] or "" for index in shown]
+        further["In the reply"].append("")
+    for numbers in further.values():
+        for cells, number in zip(rows, numbers, strict=True):
+            cells.append(str(number))
+    columns |= dict.fromkeys(further, NUMBER)
     return table(
         list(columns),
         rows,
         list(columns.values()),
         style="width:100%",
-        row_style=styles,
+        row_style=[""] * len(shown) + ["font-style:italic"],
     )
 
 
 def _shares(name: str, before: float, after: float) -> list[str]:
-    bars = (
-        f'<div style="{TRACK}">{_bar(before, BEFORE)}{_bar(after, AFTER)}</div>'
-    )
-    token = Markup(
-        f'<span style="{MONO};white-space:nowrap">{escape(name)}</span>'
-    )
     return [
-        token,
-        Markup(bars),
+        Markup(
+            f'<span style="{MONO};white-space:nowrap">{escape(name)}</span>'
+        ),
+        Markup(
+            f'<div style="{TRACK}"><div style="width:{100 * before:.2f}%;{BEFORE}"></div>'
+            f'<div style="width:{100 * after:.2f}%;{AFTER}"></div></div>'
+        ),
         percent(before),
         "cut" if before and not after else percent(after),
     ]
-
-
-def _bar(share: float, look: str) -> str:
-    return f'<div style="width:{100 * share:.2f}%;{look}"></div>'
 
 
 def _summary(result: BeforeAfter) -> str:
@@ -296,20 +288,13 @@ def _likely(
 def _drawn(block: Block, path: tuple[str, ...]) -> str:
     x, depth = COLUMN * (len(block.path) - 1), len(block.path)
     token = block.path[-1]
-    chosen = block.path == path[:depth]
-    fill = f'fill="{BLUE if token else GRAY}" fill-opacity="{0.3 if token else 0.15}"'
-    frame = (
-        'stroke="currentColor" stroke-width="2"'
-        if chosen
-        else f'stroke="{GRAY}" stroke-width="0.5"'
-    )
-    drawn = rect(
-        x + 1,
-        block.top,
-        COLUMN - 2,
-        max(0.5, block.height - 0.5),
-        f"{fill} {frame}",
-    )
+    color, opacity = (BLUE, 0.3) if token else (GRAY, 0.15)
+    stroke, width = (GRAY, 0.5)
+    if block.path == path[:depth]:
+        stroke, width = ("currentColor", 2)
+    look = f'fill="{color}" fill-opacity="{opacity}" stroke="{stroke}" stroke-width="{width}"'
+    height = max(0.5, block.height - 0.5)
+    drawn = rect(x + 1, block.top, COLUMN - 2, height, look)
     if block.height >= LEGIBLE:
         words = f"{visible(token) or 'the rest'} {percent(block.share)}"
         drawn += text(x + 7, block.top + block.height / 2 + 4, words)

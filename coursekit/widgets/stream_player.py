@@ -15,17 +15,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..foundation.markup import rect, svg, text
+from ..foundation.markup import rect, svg
 from ..foundation.palette import BLUE, GRAY, GREEN, RED
 from ..streaming import Timing
-from .lab import Lab
+from .lab import NATURAL, Lab, menu, player, row
 
 SPEEDS = {"0.2×": 0.2, "0.5×": 0.5, "1×": 1.0, "2×": 2.0}
 TICK = 50  # ms between two steps of the player in the browser
 STEP = 10  # ms, of the position
-NATURAL = {"description_width": "initial"}
-WIDE = {"width": "100%"}
-NARROW = {"width": "max-content"}
 
 READERS = (
     "joins the deltas",
@@ -140,11 +137,9 @@ def _status(
         return "<b>Cut too late:</b> the whole answer had already arrived. No reader lies."
     characters = len("".join(stream.texts[:count]))
     lies = sum(report.startswith(LIES) for report in REPORTS[end])
-    verdict = (
-        f"{lies} of {len(READERS)} readers lie to their users."
-        if lies
-        else "No reader lies."
-    )
+    verdict = "No reader lies."
+    if lies:
+        verdict = f"{lies} of {len(READERS)} readers lie to their users."
     return (
         f"<b>✂ Cut, {end}:</b> {characters} characters had arrived, but no finish_reason. "
         f"<b>{verdict}</b>"
@@ -159,10 +154,23 @@ def _card(
     end: str | None,
 ) -> str:
     """A reader: what it does, what is on its user's screen, and what it makes of the end."""
-    color, mark, verdict = _verdict(stream, place, count, reached, end)
+    whole = count == len(stream.texts)
     shown = "".join(stream.texts[:count])
-    if READERS[place] == LATE and mark != WHOLE and color != RED:
+    report = REPORTS[end][place] if end else ""
+    lies = report.startswith(LIES)
+    if READERS[place] == LATE and not lies:
         shown = ""  # not yet, or never, because an error was raised
+    if end and not count:
+        color, mark, verdict = GRAY, "", "sends the request again"
+    elif whole and (end or reached >= stream.total):
+        color, mark, verdict = GREEN, WHOLE, "✓ honest: the whole answer"
+        shown = "".join(stream.texts)
+    elif not end:
+        color, mark, verdict = GRAY, "▌", "reading"
+    elif lies:
+        color, mark, verdict = RED, "✂", f"✗ lies · {report}"
+    else:
+        color, mark, verdict = GREEN, "✂", f"✓ honest · {report}"
     # In a reversed column the browser keeps the end of a growing text in sight.
     screen = (
         f"display:flex;flex-direction:column-reverse;height:7.5em;overflow:auto;padding:6px;"
@@ -176,95 +184,37 @@ def _card(
     )
 
 
-def _verdict(
-    stream: PlayedStream,
-    place: int,
-    count: int,
-    reached: float,
-    end: str | None,
-) -> tuple[str, str, str]:
-    """The color of a reader's card, the mark behind its text, and what it makes of the stream."""
-    if end is not None and not count:
-        return GRAY, "", "sends the request again"
-    if count == len(stream.texts) and (
-        end is not None or reached >= stream.total
-    ):
-        return GREEN, WHOLE, "✓ honest: the whole answer"
-    if end is None:
-        return GRAY, "▌", "reading"
-    report = REPORTS[end][place]
-    if report.startswith(LIES):
-        return RED, "✂", f"✗ lies · {report}"
-    return GREEN, "✂", f"✓ honest · {report}"
-
-
 def _wire(
     stream: PlayedStream, reached: float, cut: float | None, *, is_cut: bool
 ) -> str:
     """The deltas on their way from the model to the readers; below, all arrivals on an axis of
     time.
     """
-    arrivals = stream.timing.arrivals
-    line, frame_color = (
-        (' stroke-dasharray="4 5"', RED) if is_cut else ("", GRAY)
+    arrivals, end = stream.timing.arrivals, stream.total
+    dashes, color, you = (
+        ("4 5", RED, "✂ you") if is_cut else ("none", GRAY, "you")
     )
-    parts = [
-        text(LEFT - 8, WIRE + 4, "model", "end"),
-        text(RIGHT + 8, WIRE + 4, "readers"),
-        f'<path d="M{LEFT} {WIRE}H{RIGHT}" stroke="{GRAY}" stroke-width="2"{line}/>',
-        rect(
-            PROXY - 34,
-            WIRE - 16,
-            30,
-            32,
-            f'fill="none" stroke="{frame_color}" stroke-width="2"',
-        ),
-        text(PROXY - 19, WIRE + 32, "✂ you" if is_cut else "you", "middle"),
-        f'<line x1="0" x2="{WIDTH}" y1="{TRACK}" y2="{TRACK}" stroke="{GRAY}"/>',
-    ]
+    parts = f"""<text x="54" y="26" text-anchor="end">model</text>
+<text x="838" y="26">readers</text>
+<path d="M{LEFT} {WIRE}H{RIGHT}" stroke="{GRAY}" stroke-width="2" stroke-dasharray="{dashes}"/>
+<rect x="486" y="6" width="30" height="32" fill="none" stroke="{color}" stroke-width="2"/>
+<text x="501" y="54" text-anchor="middle">{you}</text>
+<path d="M0 {TRACK}H{WIDTH}" stroke="{GRAY}"/>"""
     for arrival in arrivals:
         x = PROXY + (reached - arrival) * UNITS_A_SECOND
-        passed = arrival <= reached
+        color, height = (BLUE, 12) if arrival <= reached else (GRAY, 5)
         if LEFT <= x < RIGHT:
-            parts.append(
-                rect(
-                    x - 4,
-                    WIRE - 7,
-                    8,
-                    14,
-                    f'fill="{BLUE if passed else GRAY}" rx="2"',
-                )
-            )
-        height = 12 if passed else 5
-        at = arrival / stream.total * (WIDTH - 3)
-        parts.append(
-            rect(
-                at,
-                TRACK - height,
-                3,
-                height,
-                f'fill="{BLUE if passed else GRAY}"',
-            )
-        )
+            parts += rect(x - 4, WIRE - 7, 8, 14, f'fill="{color}" rx="2"')
+        at = arrival / end * (WIDTH - 3)
+        parts += rect(at, TRACK - height, 3, height, f'fill="{color}"')
     if cut is not None:
-        parts.append(
-            rect(
-                cut / stream.total * (WIDTH - 4),
-                TRACK - 18,
-                4,
-                22,
-                f'fill="{RED}"',
-            )
-        )
-    count = f"{stream.arrived(reached)} of {len(arrivals)}"
-    alt = f"{count} deltas have passed you on their way to the readers."
-    return svg(
-        f"{alt} You have cut the wire." if is_cut else alt,
-        WIDTH,
-        HEIGHT,
-        "".join(parts),
-        font=13,
+        at = cut / end * (WIDTH - 4)
+        parts += rect(at, TRACK - 18, 4, 22, f'fill="{RED}"')
+    alt = (
+        f"{stream.arrived(reached)} of {len(arrivals)} deltas have passed you on their way to the "
+        f"readers.{' You have cut the wire.' if is_cut else ''}"
     )
+    return svg(alt, WIDTH, HEIGHT, parts, font=13)
 
 
 class StreamPlayer(Lab):
@@ -285,50 +235,29 @@ class StreamPlayer(Lab):
         self.stream = PlayedStream(tuple(texts), timing)
         self.cut: float | None = None
         end = math.ceil(self.stream.total * 1000 / STEP) * STEP
-        self.play = widgets.Play(
+        self.play, position = player(
             round(at * 1000),
-            min=0,
-            max=end,
-            step=TICK,
-            interval=TICK,
-            tooltip="Play the stream",
-            show_repeat=False,
-        )
-        self.position = widgets.IntSlider(
-            round(at * 1000),
-            min=0,
-            max=end,
+            end,
+            TICK,
+            "Play the stream",
             step=STEP,
             description="Position (ms)",
-            style=NATURAL,
-            layout=WIDE,
         )
-        self.speed = widgets.Dropdown(
-            options=SPEEDS,
-            value=1.0,
-            description="Speed",
-            style=NATURAL,
-            layout=NARROW,
-        )
-        self.kind = widgets.Dropdown(
-            options=ENDS,
-            description="A cut means",
-            style=NATURAL,
-            layout=NARROW,
-        )
+        self.play.step = TICK
+        look = {"style": NATURAL, "layout": {"width": "max-content"}}
+        self.speed = menu("Speed", list(SPEEDS.items()), 1.0, **look)
+        kind = menu("A cut means", ENDS, ENDS[0], **look)
         self.button = widgets.ToggleButton(
             description="Cut here", tooltip="Cut the stream at this position"
         )
-        # in the browser: smooth while the kernel works
-        widgets.jslink((self.play, "value"), (self.position, "value"))
         self.speed.observe(self._set_speed, "value")
         self.button.observe(self._cut_or_mend, "value")
-        moving = widgets.HBox([self.play, self.position])
-        choosing = widgets.HBox(
-            [self.speed, self.button, self.kind],
-            layout={"flex_flow": "row wrap"},
+        super().__init__(
+            widgets.HBox([self.play, position]),
+            row(self.speed, self.button, kind),
+            position=position,
+            kind=kind,
         )
-        super().__init__([moving, choosing], [self.position, self.kind])
 
     def _set_speed(self, change: Any) -> None:
         self.play.step = round(TICK * change["new"])

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import ipywidgets as widgets
-
 from ..foundation.markup import (
     NAME,
     NUMBER,
@@ -31,7 +29,7 @@ from ..throughput import (
     rates_of,
     simulate,
 )
-from .lab import WRAPPED, Lab, slider
+from .lab import Lab, slider
 
 LEFT, RIGHT = 34, 14  # pixels left and right of the drawing
 # pixels: heading, a request, between panels, the scale below
@@ -62,21 +60,21 @@ def gantt_svg(runs: Mapping[str, Sequence[Span]]) -> str:
           empty
     """
     longest = max(outcome_of(spans).seconds for spans in runs.values())
-    top, panels = 0.0, []
+    shapes, words, top = "", "", 0.0
     for name, spans in runs.items():
-        panels.append(_panel(name, spans, longest, top))
+        bars, marks = _panel(name, spans, longest, top)
+        shapes, words = shapes + bars, words + marks
         top += PANEL + ROW * len(spans) + GAP
-    shapes, marks = map("".join, zip(*panels, strict=True))
-    lines, numbers = _seconds(longest, top)
+    # the scale below all panels: thin lines upwards, and round numbers
+    look = f'fill="{GRAY}" fill-opacity="0.4"'
+    for seconds in round_numbers(longest):
+        x = seconds / longest * 100
+        shapes += rect(x, PANEL, 0.1, top - GAP - PANEL, look)
+        words += text(x, top + 3, f"{seconds:,.10g}", "middle", "%")
+    words += text(50, top + BOTTOM - 3, "seconds", "middle", "%")
     alt = f"Requests on a timeline. {'; '.join(map(_in_words, runs, runs.values()))}."
-    return stretched(
-        alt,
-        round(top + BOTTOM),
-        lines + shapes,
-        numbers + marks,
-        left=LEFT,
-        right=RIGHT,
-    )
+    height = round(top + BOTTOM)
+    return stretched(alt, height, shapes, words, left=LEFT, right=RIGHT)
 
 
 def _panel(
@@ -102,21 +100,6 @@ def _panel(
         f'<path d="{bars}" fill="{BLUE}"/>{line}',
         f'{words}<g stroke="{RED}" stroke-width="1.2" fill="none">{crosses}</g>',
     )
-
-
-def _seconds(longest: float, floor: float) -> tuple[str, str]:
-    """The scale below all panels: thin lines upwards, and round numbers."""
-    places = {n: n / longest * 100 for n in round_numbers(longest)}
-    height = floor - GAP - PANEL
-    lines = "".join(
-        rect(x, PANEL, 0.1, height, f'fill="{GRAY}" fill-opacity="0.4"')
-        for x in places.values()
-    )
-    words = "".join(
-        text(x, floor + 3, f"{seconds:,.10g}", "middle", "%")
-        for seconds, x in places.items()
-    )
-    return lines, words + text(50, floor + BOTTOM - 3, "seconds", "middle", "%")
 
 
 def _in_words(name: str, spans: Sequence[Span]) -> str:
@@ -166,40 +149,25 @@ class ThroughputLab(Lab):
     def __init__(self, load: Load | None = None) -> None:
         load = load or Load()
         self.requests = load.requests
-        self.concurrency = slider(
-            "In flight at once", load.concurrency, 1, 60, 1
+        super().__init__(
+            concurrency=slider("In flight at once", load.concurrency, 1, 60, 1),
+            latency=slider(
+                "Latency, seconds",
+                float(load.latency),
+                0.1,
+                10,
+                0.1,
+                readout_format=".1f",
+            ),
+            rpm=slider("RPM limit", load.rpm, 5, 500, 5),
+            tpm=slider("TPM limit", load.tpm, 5_000, 200_000, 1_000),
+            tokens=slider("Tokens per request", load.tokens, 50, 3_000, 50),
         )
-        self.latency = slider(
-            "Latency, seconds",
-            float(load.latency),
-            0.1,
-            10,
-            0.1,
-            readout_format=".1f",
-        )
-        self.rpm = slider("RPM limit", load.rpm, 5, 500, 5)
-        self.tpm = slider("TPM limit", load.tpm, 5_000, 200_000, 1_000)
-        self.tokens = slider("Tokens per request", load.tokens, 50, 3_000, 50)
-        controls = (
-            self.concurrency,
-            self.latency,
-            self.rpm,
-            self.tpm,
-            self.tokens,
-        )
-        super().__init__([widgets.Box(controls, layout=WRAPPED)], controls)
 
     @property
     def load(self) -> Load:
         """What the controls are set to."""
-        return Load(
-            requests=self.requests,
-            concurrency=self.concurrency.value,
-            latency=self.latency.value,
-            rpm=self.rpm.value,
-            tpm=self.tpm.value,
-            tokens=self.tokens.value,
-        )
+        return Load(self.requests, **self.values)
 
     def picture(self) -> str:
         return view(self.load)

@@ -4,7 +4,6 @@ prompt.
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterable, Iterator
 from html import escape
@@ -17,15 +16,13 @@ from ..foundation.markup import NUMBER, SHORT, table
 from ..models import from_table, offered_in
 from ..pricing import dollars, price_of
 from ..tokens import ROLES, ChatTokens, chat_tokens, count_tokens, tokenize
-from .lab import Lab, menu
-from .token_text import visible
+from .lab import ON, Lab, menu, row
+from .token_text import plural, visible
 
 MODELS = (
     *map(from_table, ("CHAT", "SMALL", "HARDEST", "REASONING")),
     *offered_in("token strip"),
 )
-# the day of the prices: fixed, so that stored output stays
-ON = datetime.date(2026, 11, 22)
 CHARACTERS = 20_000  # read; more would make typing slow
 BOXES = 300  # drawn
 
@@ -47,6 +44,7 @@ SHADES = (
 )
 OVERHEAD = "background:#E2E2E2;border:1px dashed #767676;font-style:italic"
 SMALLER = "display:block;font-size:10px;color:#555"
+HEADS = ("Model", "Tokens", "$ per million", "This input", "A million times")
 LOOKS = (SHORT, *[NUMBER] * 4)
 
 
@@ -79,26 +77,25 @@ def strip(text: str, model: str = MODELS[0], *, as_chat: bool = False) -> str:
     """
     read = text[:CHARACTERS]
     messages = messages_of(read)
-    chat = chat_tokens(messages, model) if as_chat else None
     counts = {
         name: count_tokens(messages if as_chat else read, name)
         for name in dict.fromkeys((*MODELS, model))
     }
-    boxes = _chat_boxes(messages, chat, model) if chat else _boxes(read, model)
+    boxes, of_which = _boxes(read, model), ""
+    if as_chat:
+        chat = chat_tokens(messages, model)
+        boxes = _chat_boxes(messages, chat, model)
+        of_which = f": {chat.total - chat.overhead:,} of text, {chat.overhead:,} of overhead (gray)"
     drawn = "".join(islice(boxes, BOXES))
-    notes = (
-        [f"Only the first {BOXES} boxes are drawn, but all tokens are counted."]
-        if next(boxes, None)
-        else []
-    )
+    notes = ""
+    if next(boxes, None):
+        notes = f" Only the first {BOXES} boxes are drawn, but all tokens are counted."
     if len(text) > CHARACTERS:
-        notes.append(
-            f"Only the first {CHARACTERS:,} of {len(text):,} characters are read."
-        )
+        notes += f" Only the first {CHARACTERS:,} of {len(text):,} characters are read."
     return (
-        f'<div class="coursekit-strip"><p style="margin:4px 0"><b>{_tokens(counts[model])}</b> '
-        f"for {escape(model)}"
-        f"{_of_which(chat)} · {_plural(len(read), 'character')}. {' '.join(notes)}</p>"
+        '<div class="coursekit-strip"><p style="margin:4px 0">'
+        f"<b>{plural(counts[model], 'token')}</b> for {escape(model)}"
+        f"{of_which} · {plural(len(read), 'character')}.{notes}</p>"
         f'<div style="line-height:1.3">{drawn}</div>{_prices(counts, model, as_chat=as_chat)}</div>'
     )
 
@@ -115,24 +112,22 @@ class TokenStrip(Lab):
     title = "The token strip"
 
     def __init__(self, kind: str = "a text", model: str = MODELS[0]) -> None:
-        style, wide = {"description_width": "5em"}, {"width": "98%"}
+        style = {"description_width": "5em"}
         look = {"style": style, "layout": {}}
-        self.kind = menu("Read as", list(KINDS), kind, **look)
-        self.model = menu("Model", MODELS, model, **look)
-        self.text = widgets.Textarea(
+        controls = {
+            "kind": menu("Read as", list(KINDS), kind, **look),
+            "model": menu("Model", MODELS, model, **look),
+        }
+        text = widgets.Textarea(
             KINDS[kind],
             description="Type here",
             rows=3,
             style=style,
-            layout=wide,
+            layout={"width": "98%"},
         )
-        self.kind.observe(self._example, "value")
-        chosen = widgets.HBox(
-            [self.kind, self.model], layout={"flex_flow": "row wrap"}
-        )
-        super().__init__(
-            [chosen, self.text], [self.kind, self.model, self.text]
-        )
+        controls["kind"].observe(self._example, "value")
+        chosen = row(*controls.values())
+        super().__init__(chosen, text, **controls, text=text)
 
     def _example(self, change: Any) -> None:
         with self.lock:
@@ -157,9 +152,11 @@ def _chat_boxes(
     messages: Iterable[dict[str, str]], chat: ChatTokens, model: str
 ) -> Iterator[str]:
     for message, counted in zip(messages, chat.messages, strict=True):
-        yield _box(f"{counted.role}:", _tokens(counted.overhead), OVERHEAD)
+        yield _box(
+            f"{counted.role}:", plural(counted.overhead, "token"), OVERHEAD
+        )
         yield from _boxes(message["content"], model)
-    yield _box("reply:", _tokens(chat.priming), OVERHEAD)
+    yield _box("reply:", plural(chat.priming, "token"), OVERHEAD)
 
 
 def _box(label: str, below: str, look: str) -> str:
@@ -169,57 +166,27 @@ def _box(label: str, below: str, look: str) -> str:
     )
 
 
-def _tokens(count: int) -> str:
-    return _plural(count, "token")
-
-
-def _plural(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
-def _of_which(chat: ChatTokens | None) -> str:
-    return (
-        f": {chat.total - chat.overhead:,} of text, {chat.overhead:,} of overhead (gray)"
-        if chat
-        else ""
-    )
-
-
 def _prices(counts: dict[str, int], chosen: str, *, as_chat: bool) -> str:
     """A row for each model: its count, its price, and what this prompt costs without the reply."""
-    names = (
-        "Model",
-        "Tokens",
-        "$ per million",
-        "This input",
-        "A million times",
-    )
     left_out = "the reply" if as_chat else "the chat frame and the reply"
     caption = f"As input, at prices as of {ON}, without {left_out}."
-    rows = [
-        _row(model, count, model == chosen) for model, count in counts.items()
-    ]
-    weights = [
-        f"font-weight:{'bold' if model == chosen else 'normal'}"
-        for model in counts
-    ]
+    rows, weights = [], []
+    for model, count in counts.items():
+        rate, cost = (
+            price_of(
+                {"prompt_tokens": n, "completion_tokens": 0}, model, ON
+            ).total
+            for n in (1000, count)
+        )
+        amounts = map(dollars, (rate * 1000, cost, cost * 1_000_000))
+        mark, weight = ("▸ ", "bold") if model == chosen else ("", "normal")
+        rows.append((f"{mark}{model}", f"{count:,}", *amounts))
+        weights.append(f"font-weight:{weight}")
     return table(
-        names,
+        HEADS,
         rows,
         LOOKS,
         caption=caption,
         style="margin-top:8px",
         row_style=weights,
-    )
-
-
-def _row(model: str, count: int, chosen: bool) -> tuple[str, ...]:
-    rate, cost = (
-        price_of({"prompt_tokens": n, "completion_tokens": 0}, model, ON).total
-        for n in (1000, count)
-    )
-    return (
-        f"▸ {model}" if chosen else model,
-        f"{count:,}",
-        *map(dollars, (rate * 1000, cost, cost * 1_000_000)),
     )

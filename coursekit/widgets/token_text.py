@@ -1,4 +1,4 @@
-"""How labs write a token and its probability: nothing invisible, nothing endless."""
+"""How labs write a token, its probability, and a count: nothing invisible, nothing endless."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def label(text: str) -> str:
     if not text:
         return "(empty)"
     return visible(text[:LONGEST]) + ("…" if len(text) > LONGEST else "")
+
+
+def plural(count: int, thing: str) -> str:
+    """A count and what is counted: "1 token", "1,200 tokens"."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def percent(probability: float) -> str:

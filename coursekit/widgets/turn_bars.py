@@ -4,13 +4,15 @@ far, and the context of one turn, message by message.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from ..conversation.forecasting import ContextMessage
 from ..foundation.markup import legend, rect, round_numbers, svg, text
 from ..foundation.palette import BLUE, GRAY, GREEN, ORANGE, RED
 from ..pricing import Usage, dollars
+from .plot import Plot
 
 WIDTH, HEIGHT = 760, 270  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 62, 62, 14, 34  # margins
@@ -27,13 +29,13 @@ KEYS = {
     "in, from the cache": f"background-color:{GREEN};{CSS_DOTS}",
     "in, billed in full": f"background-color:{BLUE}",
     "out": f"background-color:{ORANGE}",
+    "cost so far (right)": f"height:0;border-top:3px solid {RED};vertical-align:4px",
 }
 FORGOTTEN = f'fill="none" stroke="{GRAY}" stroke-dasharray="3 2"'
-# the height of a row of messages, and of the words above it
 BAND, BETWEEN = (
     26,
     18,
-)
+)  # the height of a row of messages, and of the words above it
 
 
 def turn_bars(
@@ -46,17 +48,22 @@ def turn_bars(
     alt    what the picture shows, in words
     """
     most = max(turn.prompt + turn.completion for turn in turns)
-    step = (WIDTH - LEFT - RIGHT) / len(turns)
-    scale = (HEIGHT - TOP - BOTTOM) / most
+    plot = Plot(
+        WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, last=len(turns), most=most
+    )
     bars = dict.fromkeys(COLORS, "")
     for number, turn in enumerate(turns):
-        x, bottom, width = (
-            LEFT + (number + 0.08) * step,
-            float(HEIGHT - BOTTOM),
-            0.84 * step,
-        )
-        for name, tokens in _parts(turn):
-            height = tokens * scale
+        x, width = plot.x(number + 0.08), plot.x(0.84) - LEFT
+        below, bottom = 0, plot.y(0)
+        # from the bottom up; the cache holds a prompt's beginning
+        parts = {
+            "cached": turn.cached,
+            "input": turn.prompt - turn.cached,
+            "output": turn.completion,
+        }
+        for name, tokens in parts.items():
+            below += tokens
+            height = bottom - plot.y(below)
             bars[name] += (
                 f"M{x:.1f} {bottom:.1f}h{width:.1f}v{-height:.1f}h{-width:.1f}z"
             )
@@ -64,71 +71,23 @@ def turn_bars(
     paths = "".join(
         f'<path d="{path}" fill="{FILLS[name]}"/>'
         for name, path in bars.items()
-        if path
     )
-    scales = _scales(most, float(spent[-1]), len(turns), step)
-    line = {
-        "cost so far (right)": f"height:0;border-top:3px solid {RED};vertical-align:4px"
-    }
-    return legend(KEYS | line) + svg(
-        alt, WIDTH, HEIGHT, DOTS + scales + paths + _line(spent, step)
-    )
-
-
-def _parts(turn: Usage) -> Iterable[tuple[str, int]]:
-    """From the bottom up; the cache holds a prompt's beginning."""
-    return (
-        ("cached", turn.cached),
-        ("input", turn.prompt - turn.cached),
-        ("output", turn.completion),
-    )
-
-
-def _line(spent: Sequence[Decimal], step: float) -> str:
-    """The cost so far, from 0 to the whole at the top of the frame."""
-    floor, frame, whole = (
-        HEIGHT - BOTTOM,
-        HEIGHT - TOP - BOTTOM,
-        float(spent[-1]) or 1.0,
-    )
-    points = [f"{LEFT:.1f},{floor:.1f}"]
+    whole = float(spent[-1])
+    money = replace(plot, most=whole or 1.0)
+    points = [(0.0, 0.0)]
     for number, amount in enumerate(spent):
-        y = floor - float(amount) / whole * frame
-        points.append(f"{LEFT + (number + 0.5) * step:.1f},{y:.1f}")
-    return "".join(  # a pale edge keeps the line visible on the bars
-        f'<polyline points="{" ".join(points)}" fill="none" stroke="{color}" '
-        f'stroke-width="{width}"/>'
-        for color, width in (("white", 4), (RED, 2))
-    )
-
-
-def _scales(most: int, whole: float, turns: int, step: float) -> str:
-    """Tokens on the left, dollars on the right, turns below."""
-    floor, frame = HEIGHT - BOTTOM, HEIGHT - TOP - BOTTOM
-    parts = []
-    for tokens in round_numbers(most):
-        y = floor - tokens / most * frame
-        parts.append(
-            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="{GRAY}" '
-            f'stroke-width="{0.3 if tokens else 1}"/>'
-        )
-        parts.append(text(LEFT - 6, y + 4, f"{tokens:,.0f}", "end"))
-    for amount in round_numbers(whole) if whole else []:
-        y = floor - amount / whole * frame
-        parts.append(
-            text(WIDTH - RIGHT + 6, y + 4, dollars(Decimal(str(amount))))
-        )
-    for number in {
+        points.append((number + 0.5, float(amount)))
+    # a pale edge keeps the line visible on the bars
+    line = money.line(points, "white", 4) + money.line(points, RED, 2)
+    numbers = {
         1,
-        *(round(number) for number in round_numbers(turns) if number >= 1),
-    }:
-        parts.append(
-            text(
-                LEFT + (number - 0.5) * step, floor + 15, str(number), "middle"
-            )
-        )
-    parts.append(text(WIDTH / 2, HEIGHT - 4, "turn", "middle"))
-    return "".join(parts)
+        *(round(each) for each in round_numbers(len(turns)) if each >= 1),
+    }
+    scales = plot.levels("{:,.0f}".format) + plot.below(numbers, "turn", -0.5)
+    for each in round_numbers(whole) if whole else ():
+        written = dollars(Decimal(str(each)))
+        scales += text(WIDTH - RIGHT + 6, money.y(each) + 4, written)
+    return legend(KEYS) + svg(alt, WIDTH, HEIGHT, DOTS + scales + paths + line)
 
 
 def context_strip(
@@ -143,58 +102,47 @@ def context_strip(
     """
     scale = WIDTH / (longest * 1.02)
     below = BETWEEN + BAND + BETWEEN
-    said, sent = 0.0, 0.0
-    parts = [
-        text(
-            0,
-            12,
-            f"the conversation, {len(messages)} messages and the next reply",
-        ),
-        text(0, below - 5, "sent in this turn"),
-    ]
-    for message in messages:
-        width = message.tokens * scale
-        fresh = (message.tokens - message.cached) * scale
-        parts.append(_blocks(said, BETWEEN, width - fresh, fresh, message.sent))
-        said += width
-        if message.sent:
-            parts.append(
-                _blocks(sent, below, width - fresh, fresh, message.sent)
-            )
-            sent += width
-    for x, y in ((said, BETWEEN), (sent, below)):
-        parts.append(
-            rect(
-                x, y, reply * scale, BAND, f'fill="{ORANGE}" fill-opacity="0.5"'
-            )
-        )
-    parts.append(_wall(window, scale, below))
-    tokens = sum(message.tokens for message in messages if message.sent)
-    forgotten = sum(not message.sent for message in messages)
+    sent = [message for message in messages if message.sent]
+    tokens = sum(message.tokens for message in sent)
+    cached = sum(message.cached for message in messages)
     alt = (
-        f"{len(messages)} messages: {forgotten} forgotten, the others sent as {tokens:,} tokens, "
-        f"{sum(message.cached for message in messages):,} of them from the cache; "
+        f"{len(messages)} messages: {len(messages) - len(sent)} forgotten, the others sent as "
+        f"{tokens:,} tokens, {cached:,} of them from the cache; "
         f"the context window has {window:,}."
+    )
+    heading = f"the conversation, {len(messages)} messages and the next reply"
+    parts = (
+        text(0, 12, heading)
+        + text(0, below - 5, "sent in this turn")
+        + _band(messages, reply, scale, BETWEEN)
+        + _band(sent, reply, scale, below)
+        + _wall(window, scale, below)
     )
     keys = {"forgotten": f"border:1px dashed {GRAY}"}
     return legend(keys) + svg(
-        alt, WIDTH, below + BAND + 16, DOTS + "".join(parts), font=12
+        alt, WIDTH, below + BAND + 16, DOTS + parts, font=12
     )
 
 
-def _blocks(x: float, y: float, cached: float, fresh: float, sent: bool) -> str:
-    """One message: its cached part, then the rest; a hollow block for one that is forgotten."""
-    if not sent:
-        return rect(x, y, fresh, BAND, FORGOTTEN)
+def _band(
+    messages: Sequence[ContextMessage], reply: int, scale: float, y: float
+) -> str:
+    """Messages in a row, and the reply: of each its cached part, then the rest; a hollow block for
+    one that is forgotten.
+    """
     edge = 'stroke="white" stroke-width="0.5"'
-    drawn = (
-        rect(x, y, cached, BAND, f'fill="{FILLS["cached"]}" {edge}')
-        if cached
-        else ""
-    )
-    return drawn + rect(
-        x + cached, y, fresh, BAND, f'fill="{FILLS["input"]}" {edge}'
-    )
+    x, parts = 0.0, ""
+    for message in messages:
+        cached = message.cached * scale
+        fresh = (message.tokens - message.cached) * scale
+        if cached:
+            look = f'fill="{FILLS["cached"]}" {edge}'
+            parts += rect(x, y, cached, BAND, look)
+        look = f'fill="{FILLS["input"]}" {edge}' if message.sent else FORGOTTEN
+        parts += rect(x + cached, y, fresh, BAND, look)
+        x += cached + fresh
+    look = f'fill="{ORANGE}" fill-opacity="0.5"'
+    return parts + rect(x, y, reply * scale, BAND, look)
 
 
 def _wall(window: int, scale: float, y: float) -> str:

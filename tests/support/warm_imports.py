@@ -80,6 +80,8 @@ with contextlib.suppress(Exception):
     from coursekit.tokenizer import encode
 
     encode("", "o200k_base")  # reads the vocabulary
-    Picture(figure(title="1", x="2", y="3")[0], "").png()  # reads the fonts
+    Picture(
+        figure(3, title="1", xlabel="2", ylabel="3")[0], ""
+    ).png()  # reads the fonts
 gc.collect()
 gc.freeze()  # what the collector leaves alone stays shared by all forks

@@ -1,4 +1,4 @@
-"""One request, three ends: the request does not change with the end, and nothing is sent anywhere."""
+"""One request, three destinations: the request does not change with them, and nothing is sent anywhere."""
 
 from __future__ import annotations
 

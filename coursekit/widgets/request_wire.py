@@ -1,4 +1,4 @@
-"""Lab of chapter 00: one request on its way, and three different ends of the wire.
+"""Lab of chapter 00: one request on its way, and three destinations.
 
 Only the end changes, never the request. Taught in 00, "Open the box".
 """
@@ -139,7 +139,7 @@ class RequestWire(Lab):
     Sends the question to a function and to the course's recordings, once; never to the real API.
     """
 
-    title = "One request, three ends"
+    title = "One request, three destinations"
 
     def __init__(self) -> None:
         function = openai.OpenAI(

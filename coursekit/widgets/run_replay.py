@@ -42,7 +42,7 @@ MARKS = {
 LABELS = {
     "incomplete": "△ 200, but not complete",
     "refused": "― refused by your own limit",
-    "struck": "✕ struck by a failure",
+    "struck": "✕ hit by a fault",
     "gone": "□ 404, the model is gone",
     "no money": "+ no money left",
 }

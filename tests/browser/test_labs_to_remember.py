@@ -1,5 +1,5 @@
 """The labs of chapters 00 to 04 and 09 in a real browser, by keyboard, in both themes, at 1280 and
-800 pixels: one request and three ends, the reply that is cut, the garden, the drawn cost, the
+800 pixels: one request and three destinations, the reply that is cut, the garden, the drawn cost, the
 context of a turn, the wire, the replayed run.
 """
 

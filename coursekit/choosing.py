@@ -4,6 +4,8 @@ and its filter.
 It knows what can be looked up: prices, limits, accepted parameters, announced shutdowns, and
 measured times, if there are any. It does not know how good an answer is; for that, you need your
 own test set.
+
+Taught in 08 §1.
 """
 
 from __future__ import annotations

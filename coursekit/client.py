@@ -9,6 +9,8 @@
 
 The client is the SDK's own, with the SDK's own defaults. Only if the clock does not run at its
 natural speed do the waits between the SDK's retries follow that clock.
+
+Taught in 00, "Three modes".
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Latency and the source of an answer are not in the reply, but in the client's ``Journal``. Prices
 are those of the day on which the reply was created (its ``created``), so a recorded answer always
 costs the same.
+
+Taught in 01 §6.
 """
 
 from __future__ import annotations

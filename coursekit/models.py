@@ -3,6 +3,8 @@ each with a source.
 
 No arithmetic on prices or tokens (``pricing``, ``tokens``), no opinion on requests
 (``offline.rules.validation``).
+
+Taught in 08 §6.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ change in it, its oldest price applies. Rates for service tiers and the Batch AP
 October 2026 on.
 
 Not covered: whatever is not billed by tokens, such as a web search.
+
+Taught in 01 §6.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ answer.
 A reasoning model writes hidden tokens before its text. They are billed as output and count against
 ``max_completion_tokens``. If they use it up, the answer is empty, and only its ``finish_reason``
 says so.
+
+Taught in 07 §1 and §3.
 """
 
 from __future__ import annotations

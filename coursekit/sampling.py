@@ -11,6 +11,8 @@ and top_k and min_p, which the API does not have.
 
 A distribution is an array over the vocabulary, in any order. Logits are defined up to a constant:
 adding the same number to all of them changes nothing. Log-probabilities are therefore logits too.
+
+Taught in 02 §1.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 
 An environment variable overrides the same name in .env. Nothing is written back into the
 environment, so a key in .env reaches only the client.
+
+Taught in 00, "Three modes".
 """
 
 from __future__ import annotations

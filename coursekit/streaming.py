@@ -3,6 +3,8 @@
 A stream can end in more ways than an answer: see ``Ending``. The SDK does not report one of them,
 the clean cut: the connection closes cleanly before the model has finished. The only sign is that
 ``finish_reason`` is still None.
+
+Taught in 04 §6.
 """
 
 from __future__ import annotations

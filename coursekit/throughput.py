@@ -4,6 +4,8 @@ limits.
 The limits are those of the offline API, and use the same code (``offline.limits.account``), so a
 simulated run and a real one agree (a test checks that). Nothing waits: times are seconds of the
 simulation. A refused request is not retried; retries are a separate subject.
+
+Taught in 05 §3.
 """
 
 from __future__ import annotations

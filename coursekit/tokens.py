@@ -6,6 +6,8 @@ the GPT-5 and GPT-6 families are assumed to follow the same rules.
 
 Not covered, because no exact rule is known: images, audio, files, tool calls and their results, and
 what a request contains besides its messages (the definitions of tools and schemas).
+
+Taught in 01 §1 and §3.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ added, and why.
 The rules are those by which the offline API refuses requests: data/models.toml and
 data/request_rules.toml. The result has been held against them. It is the same request as far as
 the other model can take it, and no promise that the answer is as good, as fast or as cheap.
+
+Taught in 07 §7.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """The message a learner gets when nothing answers a request: the nearest recording and what to do
 next.
+
+Taught in 00, "Three mistakes, three messages".
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ Errors are judged by what they carry (``status_code``, ``code``, the response's 
 there is no status, by the names of their classes: so nothing here needs the SDK, and an error of a
 worker process or of another OpenAI-compatible library is also judged. The order of the questions is
 the order of the code.
+
+Taught in 06 §3.
 """
 
 from __future__ import annotations

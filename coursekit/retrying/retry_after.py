@@ -1,4 +1,4 @@
-"""When the server says that it may be asked again."""
+"""When the server says that it may be asked again. Taught in 06 §9."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 A discrete-event simulation: nothing waits, and one seed gives one result. The server is the
 simplest that has a limit: it serves the first ``capacity`` requests of each whole second and
 refuses the rest at once.
+
+Taught in 06 §7.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import coursekit
 from coursekit.course import lessons
+from coursekit.workshop import notebooks_in
+from coursekit.workshop.commands.command_line import _parser
 from support.notebook_norms import Notebook, nodes
 
 ROOT = Path(__file__).parents[1]
@@ -97,6 +99,34 @@ def test_a_module_says_where_it_is_taught() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_every_lab_is_in_a_notebook() -> None:
+    """A lab that no chapter or exercise imports is one that no learner sees."""
+    homes = {
+        f"coursekit.widgets.{path.stem}"
+        for path in (PACKAGE / "widgets").glob("*.py")
+        if re.search(
+            r"^class \w+\(Lab\)", path.read_text(encoding="utf-8"), re.M
+        )
+    }
+    unseen = homes - imported_by_chapters() - imported_by("solutions")
+    assert not unseen, f"put into a chapter, or remove: {unseen}"
+
+
+def test_every_command_is_on_the_map() -> None:
+    """The row of the workshop lists each command next to the folder of its module."""
+    row = next(
+        line for line in MAP.splitlines() if line.startswith("| `workshop/`")
+    )
+    listed = set(re.findall(r"[a-z]+", row.partition("`testing/`")[0]))
+    choices = {
+        name
+        for action in _parser()._actions
+        if action.dest == "command"
+        for name in action.choices or ()
+    }
+    assert choices <= listed, f"add to that row: {choices - listed}"
+
+
 def docstring(module: str) -> str:
     """A module's docstring, without importing the module."""
     place = ROOT.joinpath(*module.split("."))
@@ -114,10 +144,13 @@ def imported_by_chapters() -> set[str]:
     """Each module of coursekit that the chapters' code cells import; a name of the front door
     counts as its module's.
     """
+    return imported_by("notebooks")
+
+
+def imported_by(folder: str) -> set[str]:
     found = set()
-    for lesson in lessons():
-        path = ROOT / "notebooks" / f"{lesson.stem}.ipynb"
-        for cell in Notebook(path, lesson.title).code:
+    for path in notebooks_in(ROOT / folder):
+        for cell in Notebook(path, "").code:
             for node in nodes(cell, ast.ImportFrom):
                 if (node.module or "").partition(".")[0] == "coursekit":
                     found |= {

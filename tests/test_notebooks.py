@@ -92,7 +92,18 @@ def next_links(lesson: Lesson) -> list[str]:
     ]
 
 
-NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+NUMBERS = [
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+]
 EXERCISES = re.compile(
     r"\*\*Exercises:\*\* \[(\w+) functions( and a class)? to write, and a quiz\]"
 )

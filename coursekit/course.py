@@ -1,4 +1,7 @@
-"""The lessons of the course and where their files lie, from data/course.toml."""
+"""The lessons of the course and where their files lie, from data/course.toml.
+
+Taught in 00, "The course".
+"""
 
 from __future__ import annotations
 

@@ -44,7 +44,8 @@ def test_the_readme_has_the_course_as_it_is() -> None:
     """Its chapters, labs, exercises and their numbers follow from the course (else: coursekit
     refresh 00).
     """
-    assert course(ROOT) in (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert course(ROOT) in readme, "run: coursekit refresh 00"
 
 
 def test_the_offline_api_says_where_each_refusal_was_seen() -> None:
@@ -52,7 +53,7 @@ def test_the_offline_api_says_where_each_refusal_was_seen() -> None:
     page = (ROOT / "coursekit" / "offline" / "README.md").read_text(
         encoding="utf-8"
     )
-    assert refusals() in page
+    assert refusals() in page, "run: coursekit refresh 00"
 
 
 def test_what_the_readme_gets(tmp_path: Path) -> None:

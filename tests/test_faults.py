@@ -88,7 +88,8 @@ def test_what_a_retry_mends(door: InProcess, row: Row, call: str) -> None:
 
 def test_the_table_has_every_kind() -> None:
     """No kind of fault is missing from the table."""
-    assert {row.fault["kind"] for row in ROWS} == set(KINDS)
+    missing = set(KINDS) - {row.fault["kind"] for row in ROWS}
+    assert not missing, f"add to ROWS in support/fault_table.py: {missing}"
 
 
 def test_nothing_sleeps_at_instant_speed(
@@ -528,9 +529,8 @@ def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="There is no fault") as error:
         Fault("ratelimit")
     assert str(error.value) == (
-        "There is no fault 'ratelimit'. Did you mean \"rate_limit\"? The kinds: rate_limit, "
-        "quota, server_error, "
-        "overloaded, timeout, connection, cut_stream, malformed, stream_error, slow."
+        "There is no fault 'ratelimit'. Did you mean \"rate_limit\"? The kinds: "
+        f"{', '.join(KINDS)}."
     )
 
 

@@ -174,7 +174,8 @@ def test_every_lab_is_driven() -> None:
                 and not name.startswith("_")
             ):
                 found.add(name)
-    assert found == {"ChatBox", "Lab", *(lab.__name__ for lab in LABS)}
+    driven = {"ChatBox", "Lab", *(lab.__name__ for lab in LABS)}
+    assert found == driven, f"add to, or remove from, LABS: {found ^ driven}"
 
 
 @pytest.mark.parametrize("kind", LABS, ids=lambda kind: kind.__name__)

@@ -4,11 +4,13 @@ run.)
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from coursekit import course
+from coursekit.checks.course_map import exercises_of
 from coursekit.course import Lesson
 from coursekit.workshop import all_notebooks, notebooks_in
 from support.notebook_norms import NORMS, Norm, Notebook
@@ -73,14 +75,53 @@ def test_a_chapter_has_its_frame(lesson: Lesson) -> None:
         ROOT / "solutions" / path.name
     ).exists() and f"../exercises/{path.name}" not in prose:
         missing.append("a link to its exercises")
-    following = [
-        other.stem
+    missing += [
+        f"its last line: {link}"
+        for link in next_links(lesson)
+        if link not in " ".join(prose.split())
+    ]
+    assert not missing, f"{lesson.stem} lacks " + ", ".join(missing)
+
+
+def next_links(lesson: Lesson) -> list[str]:
+    """The link with which a chapter ends, unless it is the last one."""
+    return [
+        f"**Next:** [{other.number:02} {other.title}]({other.stem}.ipynb)"
         for other in course.lessons()
         if other.number == lesson.number + 1
     ]
-    missing += [
-        f"a link to {stem}"
-        for stem in following
-        if f"]({stem}.ipynb)" not in prose
-    ]
-    assert not missing, f"{lesson.stem} lacks " + ", ".join(missing)
+
+
+NUMBERS = [
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+]
+EXERCISES = re.compile(
+    r"\*\*Exercises:\*\* \[(\w+) functions( and a class)? to write, and a quiz\]"
+)
+
+
+@pytest.mark.parametrize(
+    "lesson", course.lessons(), ids=lambda lesson: lesson.stem
+)
+def test_a_chapter_counts_its_exercises(lesson: Lesson) -> None:
+    """The link to the exercises says how many functions there are to write."""
+    count = len(exercises_of(lesson.stem))
+    path = ROOT / "notebooks" / f"{lesson.stem}.ipynb"
+    said = EXERCISES.search(" ".join(Notebook(path, "").prose.split()))
+    if said is None:
+        assert count == 0, (
+            "end with: **Exercises:** [five functions to write, and a quiz](...)"
+        )
+    else:
+        assert NUMBERS.index(said[1]) + bool(said[2]) == count, (
+            f"{lesson.stem} has {count} exercises; its last cell says {said[1]}"
+        )

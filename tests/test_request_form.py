@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
+from coursekit.course import DATA
 from coursekit.offline.rules.form import rules
 from support.refused import USER, message_of, refusals, refused, taken
 
@@ -40,14 +43,49 @@ def test_long_values_of_metadata() -> None:
     )
 
 
-def test_too_many_tools() -> None:
-    """128 tools are the most."""
-    tools = [{"type": "function", "function": {"name": "f"}}] * 129
-    assert message_of(tools=tools) == (
-        "Invalid 'tools': array too long. Expected an array with maximum length 128, "
+@pytest.mark.parametrize(
+    ("name", "item"),
+    [
+        ("tools", {"type": "function", "function": {"name": "f"}}),
+        ("functions", {"name": "f"}),
+    ],
+)
+def test_too_many_tools(name: str, item: dict[str, Any]) -> None:
+    """128 tools or functions are the most."""
+    assert message_of(**{name: [item] * 129}) == (
+        f"Invalid '{name}': array too long. Expected an array with maximum length 128, "
         "but got an array with length 129 instead."
     )
-    assert taken(tools=tools[:128])
+    assert taken(**{name: [item] * 128})
+
+
+WRONG = {"object": {}, "array": [], "string": "x"}
+
+
+@pytest.mark.parametrize("name", rules()["parameter"])
+def test_a_rule_refuses_what_it_does_not_take(name: str) -> None:
+    """A value of another type is refused, and the refusal names the parameter."""
+    type_ = rules()["parameter"][name]["type"]
+    types = type_ if isinstance(type_, list) else [type_]
+    wrong = next(value for each, value in WRONG.items() if each not in types)
+    error = refused(**{name: wrong})
+    assert name in f"{error['param']} {error['message']}"
+
+
+def test_the_head_of_the_rules_explains_each_key() -> None:
+    """A key that is new or misspelled is not in the comment that explains the keys."""
+    head = (DATA / "request_rules.toml").read_text(encoding="utf-8")
+    words = set(re.findall(r"\w+", head.partition("\n\n")[0]))
+    unknown = set(keys_of(rules()["parameter"].values())) - words
+    assert not unknown, f"explain at the top of request_rules.toml: {unknown}"
+
+
+def keys_of(rules: Iterable[Any]) -> Iterator[str]:
+    for rule in rules:
+        if isinstance(rule, Mapping):
+            yield from rule
+            yield from keys_of(rule.get("fields", {}).values())
+            yield from keys_of(rule.get(key) for key in ("items", "entries"))
 
 
 def test_the_near_side_of_each_bound_is_taken() -> None:

@@ -217,7 +217,14 @@ def test_a_patient_policy_waits_as_long_as_the_server_asks() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(45, "45 s"), (121, "2 min"), (7199, "120 min"), (198_000, "55 h")],
+    [
+        (45, "45 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "120 min"),
+        (7200, "2 h"),
+        (198_000, "55 h"),
+    ],
 )
 def test_a_long_wait_is_said_in_minutes_or_hours(
     seconds: float, text: str
@@ -226,23 +233,55 @@ def test_a_long_wait_is_said_in_minutes_or_hours(
     assert duration(seconds) == text
 
 
+WHOLE = "a whole number from 1 on (1: no retry)"
+SECONDS = "a number of seconds above 0"
+
+
 @pytest.mark.parametrize(
-    "wrong",
+    ("name", "value", "wanted"),
     [
-        {"max_attempts": 0},
-        {"max_attempts": 2.5},
-        {"max_attempts": True},
-        {"base": 0},
-        {"base": math.inf},
-        {"cap": -1},
-        {"deadline": 0},
-        {"jitter": 1.1},
-        {"jitter": -0.1},
-        {"factor": 0.5},
-        {"factor": math.nan},
+        ("max_attempts", 0, WHOLE),
+        ("max_attempts", 2.5, WHOLE),
+        ("max_attempts", True, WHOLE),
+        ("base", 0, SECONDS),
+        ("base", math.inf, SECONDS),
+        ("cap", -1, SECONDS),
+        ("cap", 0, SECONDS),
+        ("cap", math.inf, SECONDS),
+        ("deadline", 0, f"{SECONDS}, or None"),
+        ("jitter", 1.1, "a number from 0 to 1"),
+        ("jitter", -0.1, "a number from 0 to 1"),
+        ("factor", 0.5, "a number from 1 on"),
+        ("factor", math.nan, "a number from 1 on"),
+        ("factor", math.inf, "a number from 1 on"),
+        ("patience", 0, SECONDS),
     ],
 )
-def test_values_out_of_range(wrong: dict[str, Any]) -> None:
-    """A policy that makes no sense is refused, by the name of the value."""
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        Policy(**wrong)
+def test_values_out_of_range(name: str, value: Any, wanted: str) -> None:
+    """A policy that makes no sense is refused: the message has the value, and what it may be."""
+    with pytest.raises(ValueError, match=name) as refused:
+        Policy(**{name: value})
+    assert (
+        str(refused.value)
+        == f"Policy({name}={value!r}): {name} must be {wanted}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_attempts", 1),
+        ("base", 0.001),
+        ("cap", 0.001),
+        ("deadline", 0.001),
+        ("deadline", math.inf),
+        ("jitter", 0),
+        ("jitter", 1),
+        ("factor", 1),
+        ("patience", 0.001),
+        ("patience", math.inf),
+    ],
+)
+def test_values_at_the_bounds(name: str, value: Any) -> None:
+    """The smallest and the largest values that make sense are accepted."""
+    assert getattr(Policy(**{name: value}), name) == value

@@ -5,6 +5,7 @@ can change anything.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -378,3 +379,31 @@ def test_an_open_room_has_a_console_too(tmp_path: Path) -> None:
         ]
     with served(tmp_path, admin_token=None) as server:
         assert server.http.get(f"{server.url}/console").status_code == 404
+
+
+def test_the_page_shows_what_the_server_sends(
+    running: Served, teacher: httpx2.Client
+) -> None:
+    """Each field that the page reads is in the server's news, and each element that its script
+    looks for is on the page.
+    """
+    join(running, "Ada")
+    sent = news(teacher)
+    page = (DATA / "console" / "console.html").read_text(encoding="utf-8")
+    script = (DATA / "console" / "console.js").read_text(encoding="utf-8")
+    show = script[script.index("function show(") :].partition("\n}\n")[0]
+    wanted = {
+        "news": (re.findall(r"\btold\.(\w+)", show), sent),
+        "learner": (re.findall(r"\bone\.(\w+)", script), sent["learners"][0]),
+        "together": (re.findall(r'data-of="(\w+)"', page), sent["together"]),
+        "element": (
+            re.findall(r'\bby\("([\w-]+)"\)', script),
+            re.findall(r'\bid="([\w-]+)"', page),
+        ),
+    }
+    for what, (names, there) in wanted.items():
+        missing = set(names) - set(there)
+        assert names and not missing, (
+            f"{what}: {missing} is in console.js or console.html, and nowhere else. Rename it "
+            "there, or send it: offline/server/watching.py"
+        )

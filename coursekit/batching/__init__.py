@@ -6,6 +6,8 @@ pacing.py      when to send it           checkpoint.py  answers on disk
 spending.py    the cap                  progress.py    the bar
 completions.py a function of many tutorials
 batch_api.py   the same list through OpenAI's Batch API
+
+Taught in 05 §6 and §9.
 """
 
 from .batch_api import BatchFailed, collect_batch, submit_batch

@@ -1,5 +1,5 @@
 """Chapter 01: what calls cost. Amounts are US dollars, calculated by ``pricing`` and
-``metering``."""
+``metering``. Taught in 01 §6."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chapter 09: solutions beside each other, on the five axes of the rubric."""
+"""Chapter 09: solutions beside each other, on the five axes of the rubric. Taught in 09 §3."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Chapter 08: models by what they cost and how much they hold. All numbers come from
 ``choosing``.
+
+Taught in 08, "The picture".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Chapter 06: what many clients' retries do to a server."""
+"""Chapter 06: what many clients' retries do to a server. Taught in 06 §7."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Chapter 03: what the turns of a conversation send, what of it the cache holds, and what it adds
 up to.
+
+Taught in 03 §4.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Chapter 02: distributions over temperature, the two penalties, and tokens colored by their
 probability.
+
+Taught in 02 §2.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Chapter 07: what hidden reasoning costs by effort, and what a correct answer costs."""
+"""Chapter 07: what hidden reasoning costs by effort, and what a correct answer costs.
+
+Taught in 07 §5.
+"""
 
 from __future__ import annotations
 

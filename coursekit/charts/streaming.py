@@ -1,4 +1,4 @@
-"""Chapter 04: when the text of a reply arrives."""
+"""Chapter 04: when the text of a reply arrives. Taught in 04 §7."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chapter 05: requests on a timeline, for each way of sending them."""
+"""Chapter 05: requests on a timeline, for each way of sending them. Taught in 05, "The picture"."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """The map of the course: which exercises there are, which of them are done, and the scores of the
 quizzes.
+
+Taught in 00, "Your map".
 """
 
 from __future__ import annotations

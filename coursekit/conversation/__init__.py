@@ -6,6 +6,8 @@
     caching.py   what the cache can hold  forecasting.py  what will be sent, before it is
 
 Nothing here imports the SDK: a client is whatever has ``chat.completions.create``.
+
+Taught in 03 §3 and §5.
 """
 
 from .caching import cacheable_prefix

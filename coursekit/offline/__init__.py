@@ -1,5 +1,7 @@
 """The offline API: it answers the real SDK from recordings, refuses as the real API does, and fails
 on request.
+
+Taught in 06 §1.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The error for a request that nothing answers: the nearest recording, and what to do next."""
+"""The error for a request that nothing answers: the nearest recording, and what to do next.
+
+Taught in 00, "Three mistakes, three messages".
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@
     sdk_jitter.py   the SDK's waits, the same each time
 
 Nothing here imports the SDK: errors are judged by what they carry.
+
+Taught in 06 §3 and §9.
 """
 
 from ..wired import Clock

@@ -1,5 +1,7 @@
 """Lab of chapter 07: a budget of tokens, and whether each reasoning effort leaves enough of it for
 the answer.
+
+Taught in 07, lab.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Lab of chapter 09: a replay of a capstone run, with every request on a timeline, the level of
 each model's token bucket, the failures that struck, and the shutdown of a model.
 
-Taught in 09, after the first good run.
+Taught in 09 §3.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """The token strip: text or a chat as the model reads it, token by token, and what it costs as a
 prompt.
+
+Taught in 01, lab.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ def written(notebook: Any, exercise: Exercise) -> Any:
         if graded.get("grade_id") == exercise.name:
             return names[exercise.name]
     raise AssertionError(
-        f"{exercise.name} is not to be written in this notebook"
+        f"{exercise.name} has no cell in the solutions of its chapter: write one, then run "
+        "make exercises"
     )
 
 
@@ -104,8 +105,11 @@ def test_the_table_has_enough_answers(path: Path, exercise: Exercise) -> None:
         for a in table()
         if (lesson(a.chapter).stem, a.exercise) == (path.stem, exercise.name)
     ]
-    assert outcomes.count("passed") >= 2
-    assert len(outcomes) - outcomes.count("passed") >= 3
+    right = outcomes.count("passed")
+    assert right >= 2 and len(outcomes) - right >= 3, (
+        f"tests/checks/answers_to_{exercise.chapter.partition('_')[2]}.py has {right} right and "
+        f"{len(outcomes) - right} wrong answers to {exercise.name}: write two and three"
+    )
 
 
 @every_exercise
@@ -119,5 +123,5 @@ def test_an_exercise_has_stars_hints_and_cases(
     assert exercise.__doc__
     assert len(set(exercise.hints)) == 3
     first, again = exercise.cases(), exercise.cases()
-    assert len(first) >= 4
+    assert len(first) >= 4, f"{exercise.name} needs four cases or more"
     assert [case.text for case in first] == [case.text for case in again]

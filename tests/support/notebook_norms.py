@@ -154,11 +154,11 @@ def seen_by_nbval(notebook: Notebook) -> Iterator[str]:
     for cell in notebook.code:
         used = {
             node.id if isinstance(node, ast.Name) else node.attr
-            for node in _nodes(cell, ast.Name, ast.Attribute)
+            for node in nodes(cell, ast.Name, ast.Attribute)
         }
         used |= {
             alias.name
-            for node in _nodes(cell, ast.ImportFrom)
+            for node in nodes(cell, ast.ImportFrom)
             for alias in node.names
         }
         yield from (
@@ -167,7 +167,7 @@ def seen_by_nbval(notebook: Notebook) -> Iterator[str]:
         )
         if any(
             word.arg == "display_id"
-            for node in _nodes(cell, ast.Call)
+            for node in nodes(cell, ast.Call)
             for word in node.keywords
         ):
             yield f"{_name(cell)} updates a display"
@@ -186,10 +186,10 @@ def self_contained(notebook: Notebook) -> Iterator[str]:
             re.MULTILINE,
         ):
             yield f"{_name(cell)} runs a shell command or a magic that installs or moves"
-        paths = {ast.unparse(node) for node in _nodes(cell, ast.Attribute)}
+        paths = {ast.unparse(node) for node in nodes(cell, ast.Attribute)}
         paths |= {
             f"{node.id}()"
-            for call in _nodes(cell, ast.Call)
+            for call in nodes(cell, ast.Call)
             for node in [call.func]
             if isinstance(node, ast.Name)
         }
@@ -363,7 +363,7 @@ def _tags(cell: dict[str, Any]) -> list[str]:
     return list(cell["metadata"].get("tags", []))
 
 
-def _nodes(cell: dict[str, Any], *kinds: type[ast.AST]) -> list[Any]:
+def nodes(cell: dict[str, Any], *kinds: type[ast.AST]) -> list[Any]:
     """The syntax nodes of a cell of these kinds; of a cell that is meant not to parse, none."""
     try:
         tree = ast.parse(TransformerManager().transform_cell(cell["source"]))

@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from coursekit.course import lessons
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "deploy" / "SERVERS.md"
 FOUND = ROOT / "build" / "servers"
@@ -24,18 +26,17 @@ WORDS = {
 
 
 def table() -> str:
-    stems = sorted(
-        {path.stem.partition(" ")[2] for path in FOUND.glob("*.json")}
-    )
     rows = [
         "| chapter | " + " | ".join(KINDS) + " |",
         "| --- |" + " --- |" * len(KINDS),
     ]
     rows += [
-        f"| {stem} | "
-        + " | ".join(_result(FOUND / f"{kind} {stem}.json") for kind in KINDS)
+        f"| {lesson.stem} | "
+        + " | ".join(
+            _result(FOUND / f"{kind} {lesson.stem}.json") for kind in KINDS
+        )
         + " |"
-        for stem in stems
+        for lesson in lessons()
     ]
     return "\n".join(rows) + "\n"
 

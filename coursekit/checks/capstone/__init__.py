@@ -3,6 +3,8 @@ axes.
 
 Nothing here ever asks the real API, whatever the mode: the client is the SDK's, what answers it is
 simulated.
+
+Taught in 09 §1.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Run a learner's ``solve`` against the hostile API, in virtual time, and score what it hands
 over.
+
+Taught in 09 §1.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@ repository.
 
 It lies where ``coursekit.progress`` has its own (COURSEKIT_PROGRESS), as capstone.json; with "off"
 nothing is saved.
+
+Taught in 09 §4.
 """
 
 from __future__ import annotations

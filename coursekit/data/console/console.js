@@ -3,9 +3,9 @@
 // Shows what /console/events sends, and sends orders to /console/faults. Whatever comes from the server is put into the
 // page as text, never as HTML: learners choose their names.
 
-const KINDS = {
-  rate_limit: "429 storm", quota: "Quota wall", server_error: "Server errors", slow: "Slow", cut_stream: "Cut streams",
-};
+const KINDS = Object.fromEntries(
+  [...document.querySelectorAll("#inject [data-kind]")].map((button) => [button.dataset.kind, button.textContent]),
+);
 const SIGNS = {hand: "▲", errors: "✗", check: "?", habit: "!"};
 const COLUMNS = [
   ["Needs help because", null],

@@ -1,5 +1,7 @@
 """``coursekit doctor`` checks that the course has everything it needs. Works without a network and
 never shows a key.
+
+Taught in 00, "Does everything work?".
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from numbers import Number
 from typing import Any
 
+from ...foundation.portable import Portable
 from .describe import call_text, describe
 
 Function = Callable[..., Any]
@@ -124,7 +125,7 @@ class Once:
         return f"iter({describe(list(self.items))})"
 
 
-class Misuse(Exception):
+class Misuse(Portable, Exception):
     """Raised by a case whose function changed an argument, or handed it back.
 
     text  what the case got; ``why``: what to think about

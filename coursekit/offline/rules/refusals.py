@@ -8,12 +8,13 @@ from functools import cache
 from typing import Any
 
 from ...course import DATA
+from ...foundation.portable import Portable
 from ..exchange import ApiAnswer, ApiRequest, Headers, Json, error_answer
 
 LONG_NAME = 12  # characters: some messages shorten longer names
 
 
-class Refused(Exception):
+class Refused(Portable, Exception):
     """Raised by a rule: the request is refused. See ``refuse`` for the arguments."""
 
     def __init__(self, kind: str, /, **values: Any) -> None:

@@ -73,7 +73,7 @@ REFUSALS = {
 }
 
 
-class Refused(Portable, Exception):
+class TooLarge(Portable, Exception):
     """A request that is not answered: a key of ``REFUSALS``. Raised in a callback of the parser,
     it also ends the parsing."""
 
@@ -138,7 +138,7 @@ class Connection(HttpToolsProtocol):
         if not 0 < self._received <= self.limits.head:
             sizes = (len(name) + len(value) for name, value in self.headers)
             if len(self.url) + sum(sizes) > self.limits.head:
-                raise Refused("headers_too_large")
+                raise TooLarge("headers_too_large")
         for name, value in self.headers:
             if (
                 name == b"content-length"
@@ -214,7 +214,7 @@ class Connection(HttpToolsProtocol):
 
     def _check_body(self, size: int) -> None:
         if size > self.limits.body:
-            raise Refused("body_too_large")
+            raise TooLarge("body_too_large")
 
     def _too_slow(self) -> None:
         if self._received:
@@ -225,7 +225,7 @@ class Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """uvicorn calls this while it handles what its parser, or a callback above, has raised."""
         cause = getattr(sys.exception(), "__context__", None)
-        code = str(cause) if isinstance(cause, Refused) else "invalid_request"
+        code = str(cause) if isinstance(cause, TooLarge) else "invalid_request"
         self._refuse(code)
 
     def _refuse(self, code: str) -> None:

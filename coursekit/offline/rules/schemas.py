@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ...foundation.portable import Portable
 from ..exchange import Json
 from .form import is_a, rules
 from .refusals import Refused, kinds, shown
@@ -31,7 +32,7 @@ NO_LEVEL = ("anyOf", "$defs", "definitions")  # not counted as nesting
 DEFINITION = re.compile(r"#/(\$defs|definitions)/([^/]+)")
 
 
-class SchemaFault(Exception):
+class SchemaFault(Portable, Exception):
     """Raised by a check of a schema: a kind of data/refusals.toml that is part of a message."""
 
     def __init__(self, kind: str, /, **values: Any) -> None:

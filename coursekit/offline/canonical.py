@@ -17,7 +17,7 @@ from typing import Any
 from .. import models
 from ..course import DATA
 from .exchange import Json, JsonDict
-from .rules.validation import refusal_of
+from .rules.validation import accepts
 
 # The ways to ask for a stream: first those that report the usage.
 STREAMS: list[JsonDict] = [
@@ -70,7 +70,7 @@ def accepted(body: Json) -> bool:
     name = body.get("model")
     if isinstance(name, str) and name and not models.known(name):
         body = {**body, "model": models.role("CHAT")}
-    return refusal_of(body) is None
+    return accepts(body)
 
 
 def other_forms(body: Any) -> Iterator[JsonDict]:

@@ -19,7 +19,12 @@ class Refused(Portable, Exception):
 
     def __init__(self, kind: str, /, **values: Any) -> None:
         super().__init__(kind)
-        self.answer = refuse(kind, **values)
+        self.values = values
+
+    @property
+    def answer(self) -> ApiAnswer:
+        """What the API says. It is made when it is sent: some only ask whether there is one."""
+        return refuse(self.args[0], **self.values)
 
 
 @cache

@@ -100,6 +100,17 @@ def refusal_of(
     return None
 
 
+def accepts(body: Any) -> bool:
+    """Whether the real API accepts a body of POST /v1/chat/completions, on a day when its model is
+    served.
+    """
+    try:
+        _check(body, None)
+    except (Refused, RecursionError):
+        return False
+    return True
+
+
 def _check(body: Any, today: datetime.date | None) -> None:
     if not isinstance(body, dict):
         raise Refused("unparsable")

@@ -161,10 +161,10 @@ class SamplingLab(Lab):
     def draw(self, _: Any = None) -> None:
         with self.lock:
             start = self.distribution
-            self.growing.layout.display = (
-                None if start.name == start.garden.root else "none"
-            )
-            self._name_the_next()
+            grows = start.name == start.garden.root
+            self.growing.layout.display = None if grows else "none"
+            if grows:
+                self._name_the_next()
             super().draw()
 
     @property

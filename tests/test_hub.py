@@ -16,7 +16,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -39,6 +38,7 @@ from support.hub_running import (
     hub_running,
     missing,
 )
+from support.ports import free_port
 
 pytestmark = [
     pytest.mark.hub,
@@ -404,10 +404,8 @@ def _stop_servers(hub: Hub, *names: str) -> None:
 
 @contextlib.contextmanager
 def _class_server() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
         file = str(Path(folder) / "class.json")
         command = [
             sys.executable,

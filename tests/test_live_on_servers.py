@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from coursekit.course import lessons
 from coursekit.local_model import SMOLLM2
 from support import llama_server
 from support.chapter_on_server import run_chapter, server_environment
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 FOUND = ROOT / "build" / "servers"
@@ -78,9 +78,7 @@ def _litellm(folder: Path) -> Iterator[tuple[str, str]]:
         pytest.skip(
             "needs litellm[proxy], in an environment of its own: COURSEKIT_TEST_LITELLM"
         )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     (folder / "proxy.yaml").write_text(PROXY, "utf-8")
     command = [
         program,

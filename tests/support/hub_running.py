@@ -8,7 +8,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
+
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "deploy" / "jupyterhub_config.py"
@@ -147,7 +148,7 @@ def hub_running(**more: str) -> Iterator[Hub]:
     """
     folder = Path(tempfile.mkdtemp(prefix="hub-"))
     folder.chmod(0o755)  # pytest's own folders are closed to other users
-    hub = Hub(folder, more, _free_ports())
+    hub = Hub(folder, more, (free_port(), free_port(), free_port()))
     try:
         hub.start()
         yield hub
@@ -165,12 +166,3 @@ def _stop_proxy(written: Path) -> None:
     # it is gone where the hub could stop it
     with contextlib.suppress(OSError, ValueError):
         os.kill(int(written.read_text()), signal.SIGTERM)
-
-
-def _free_ports() -> tuple[int, int, int]:
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(3)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        first, second, third = (probe.getsockname()[1] for probe in probes)
-    return first, second, third

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from support.ports import free_port
+
 HANG = 60.0  # seconds that only a hang reaches
 
 
@@ -198,5 +200,4 @@ def upstream() -> Iterator[Upstream]:  # noqa: C901 - a server is one class in a
 
 def free_address() -> str:
     """An address of this machine at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+    return f"http://127.0.0.1:{free_port()}/v1"

@@ -26,6 +26,8 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from support.ports import KernelPorts
+
 TESTS = str(Path(__file__).parents[1])
 # A variable that may differ from kernel to kernel: no import reads it.
 OF_A_KERNEL = re.compile(
@@ -34,7 +36,8 @@ OF_A_KERNEL = re.compile(
 
 
 def fork_kernels() -> None:
-    """From now on this process forks its kernels."""
+    """From now on this process forks its kernels, and gives them ports that stay free."""
+    KernelPorts.instance()
     if sys.platform == "linux":
         factory = KernelProvisionerFactory.instance()
         entry = f"{__name__}:WarmProvisioner"

@@ -556,7 +556,7 @@ class RefillsTwice(Plain):
         return waits
 
 
-@wrong("TokenBucket", "wrong", says="A refused take takes nothing")
+@wrong("TokenBucket", "wrong", says="A take that returns False takes")
 class RefusedTakes(Plain):
     def take(self, amount, now):
         self.check(amount)

@@ -338,7 +338,7 @@ def length_only(client, messages, **params):
     return choice.message.content
 
 
-@wrong("safe_reply", "wrong", says="Send one request, with model, messages and")
+@wrong("safe_reply", "wrong", says="Send one request, with the model, the")
 def without_params(client, messages, **params):
     return with_match(client, messages)
 
@@ -498,7 +498,7 @@ def only_when_it_stopped(reply):
     )
 
 
-@wrong("reply_text", says="Return the whole text, whatever the")
+@wrong("reply_text", says="Return all of the text, whatever the")
 def its_beginning(reply):
     message = reply.choices[0].message if reply.choices else None
     return ((message.refusal or message.content or "") if message else "")[:100]
@@ -603,7 +603,7 @@ def _checked(answer):
     return answer.choices[0].message.content
 
 
-@wrong("safe_reply", says="Send one request, with model, messages and")
+@wrong("safe_reply", says="Send one request, with the model, the")
 def params_that_are_true(client, messages, **params):
     given = {name: value for name, value in params.items() if value}
     return _checked(
@@ -752,7 +752,7 @@ def _whole(reply):
     return reply.choices[0]
 
 
-@wrong("safe_reply", "error", says="An empty text that ended by itself")
+@wrong("safe_reply", "error", says="An empty reply that ended by itself")
 def empty_is_nothing(client, messages, **params):
     c = _whole(
         client.chat.completions.create(

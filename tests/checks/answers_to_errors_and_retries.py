@@ -56,7 +56,7 @@ def rate_limit_errors_only(error):
     return isinstance(error, openai.RateLimitError) and error.code in NO_MONEY
 
 
-@wrong("out_of_money", says="Whatever the status")
+@wrong("out_of_money", says="whatever the status")
 def one_code_alone(error):
     return getattr(error, "code", None) == "insufficient_quota"
 

@@ -138,7 +138,7 @@ def _bills(replies):
 
 
 @wrong(
-    "reasoning_share", says="Add up, then divide: the result is not the mean"
+    "reasoning_share", says="Add up first, and then divide: the result is not"
 )
 def a_mean(replies):
     return mean(
@@ -442,7 +442,7 @@ def every_error_is_want_of_room(client, params, first, ceiling):
 
 
 @wrong(
-    "ask_with_headroom", says="Pass everything in params on, in both requests."
+    "ask_with_headroom", says="Pass on everything in params, in both requests."
 )
 def model_and_messages_alone(client, params, first, ceiling):
     chosen = {"model": params["model"], "messages": params["messages"]}

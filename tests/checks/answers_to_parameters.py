@@ -249,7 +249,7 @@ def without_the_limit(logits, temperature):
     return [weight / sum(weights) for weight in weights]
 
 
-@wrong("softmax_t", "wrong", says="below 1 the favorite gains")
+@wrong("softmax_t", "wrong", says="below 1, the favorite gains")
 def multiplied(logits, temperature):
     return with_numpy(logits, 1 / temperature if temperature else 0)
 
@@ -297,7 +297,7 @@ def at_any_temperature(logits, temperature):
 
 
 @wrong(
-    "softmax_t", "wrong", says="A temperature divides the logits: below 1 the"
+    "softmax_t", "wrong", says="A temperature divides the logits: below 1, the"
 )
 def rounded_by_hand(logits, temperature):
     known = with_numpy([-0.72, -1.36, -3.24, -3.44], 1)
@@ -837,7 +837,7 @@ def as_the_log_of_a_sum(logits, temperature):
 
 
 @wrong(
-    "softmax_t", says="At 0 the smallest lead takes everything: treat 0 as a"
+    "softmax_t", says="At 0, the smallest lead takes everything: treat 0 as a"
 )
 def a_millionth_for_zero(logits, temperature):
     return _softmax(

@@ -67,7 +67,7 @@ def test_the_wheel_is_for_every_machine(wheel: zipfile.ZipFile) -> None:
     assert said["Requires-Python"] == ">=3.11"
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
     assert str(said.get_payload()).startswith(
-        "# The Chat Completions API, hands on"
+        "# The Chat Completions API: A Hands-On Course"
     )
 
 

@@ -586,5 +586,5 @@ def test_a_key_above_the_learners_folders_is_told(tmp_path: Path) -> None:
         timeout=60,
     )
     assert ran.returncode == 1
-    assert "every learner would work with the key in it" in ran.stderr
+    assert "every learner would use the key in it" in ran.stderr
     assert "sk-teachers" not in ran.stderr

@@ -1,5 +1,5 @@
-"""The throughput lab of chapter 05 in a real browser: every slider, by keyboard, changes picture
-and numbers.
+"""The throughput lab in chapter 05 in a real browser: every slider, moved by keyboard, changes the
+picture and the numbers.
 """
 
 from __future__ import annotations

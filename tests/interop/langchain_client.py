@@ -43,7 +43,7 @@ def unknown():
 
 
 def send(path):
-    """The bodies of a file, each sent as langchain writes it."""
+    """The bodies in a file, each sent as LangChain writes it."""
     texts = []
     for body in json.loads(Path(path).read_text(encoding="utf-8")):
         messages, stream = body.pop("messages"), body.pop("stream", False)

@@ -1,4 +1,4 @@
-"""curl against the server: what a person sees on a terminal, and what a shell script gets."""
+"""curl with the server: what a person sees in a terminal, and what a shell script gets."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_broken_stream(server: Served) -> None:
 
 
 def test_an_upload_that_is_too_large(server: Served) -> None:
-    """curl asks before it sends a large body, and gets its 413."""
+    """curl asks before it sends a large body, and gets a 413."""
     command = curl(server, {}, "-o", "-", "-w", "%{http_code}")
     command[command.index("-d") + 1] = "@-"
     said = subprocess.run(
@@ -113,8 +113,8 @@ def test_an_upload_that_is_too_large(server: Served) -> None:
 
 
 def test_the_source_page() -> None:
-    """Each request of the course's source page is answered as printed there, whole or as events up
-    to [DONE].
+    """Each request on the course's source page is answered as printed there, complete or as events
+    up to [DONE].
     """
     with served(*recording_folders()) as server:
         for body, part in SNIPPETS.values():
@@ -139,7 +139,7 @@ def test_the_source_page() -> None:
 
 
 def test_refusals_are_those_in_process(server: Served) -> None:
-    """It prints the very words that a client in process sees."""
+    """curl prints the same words that a client in process sees."""
     said = [
         subprocess.run(
             curl(server, body), capture_output=True, check=True

@@ -1,5 +1,5 @@
-"""A stand-in for an OpenAI-compatible server, such as Ollama: it listens on this machine and
-answers as the test says.
+"""A stand-in for an OpenAI-compatible server, such as Ollama. It listens on this machine and
+answers as the test requires.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HANG = 60.0  # seconds that only a hang reaches
 
 @dataclass
 class Upstream:
-    """The running server: what it says, and what it was asked.
+    """The running server: its answers, and the requests it received.
 
     words      of each reply, one chunk each in a stream
     models     what GET /v1/models lists; None: 404
@@ -199,5 +199,5 @@ def upstream() -> Iterator[Upstream]:  # noqa: C901 - a server is one class in a
 
 
 def free_address() -> str:
-    """An address of this machine at which nobody listens."""
+    """An address on this machine at which nothing listens."""
     return f"http://127.0.0.1:{free_port()}/v1"

@@ -1,4 +1,4 @@
-"""The lessons of the course as facts."""
+"""The course's lessons as facts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_lesson_is_found_by_any_of_its_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "99", "../secret", "_", "01_basic"])
 def test_an_unknown_lesson_is_refused_with_the_list(name: str) -> None:
-    """What is not a lesson gets the list of lessons."""
+    """For anything that is not a lesson, the error lists the lessons."""
     with pytest.raises(
         course.UnknownLesson, match="The lessons: 00_start_here, 01_basics"
     ):

@@ -77,14 +77,16 @@ def parts(price: Price) -> tuple[Decimal, Decimal, Decimal]:
 
 
 def test_the_france_example() -> None:
-    """24 tokens in and 7 out cost $0.00013 on gpt-4o, exactly."""
+    """With gpt-4o, 24 tokens in and 7 out cost exactly $0.00013."""
     price = price_of(used(24, 7), "gpt-4o", DAY)
     assert parts(price) == (Decimal("0.00006"), 0, Decimal("0.00007"))
     assert price.total == Decimal("0.00013")
 
 
 def test_the_parts_of_a_price() -> None:
-    """Cached tokens are taken out of the input and cost half on gpt-4o; reasoning is output."""
+    """Cached tokens are subtracted from the input and cost half with gpt-4o. Reasoning tokens are
+    output.
+    """
     price = price_of(used(2000, 500, cached=1024, reasoning=300), "gpt-4o", DAY)
     assert parts(price) == (
         Decimal("0.00244"),
@@ -96,7 +98,7 @@ def test_the_parts_of_a_price() -> None:
 
 @pytest.mark.parametrize("part", ["input", "cached", "output"])
 def test_gpt_4o_mini_is_16_67_times_cheaper(part: str) -> None:
-    """gpt-4o costs 16.67 times as much as gpt-4o-mini: input, cached input and output alike."""
+    """gpt-4o costs 16.67 times as much as gpt-4o-mini for input, cached input, and output."""
     usage = used(4000, 1000, cached=2000)
     large, small = (
         price_of(usage, "gpt-4o", DAY),
@@ -108,9 +110,7 @@ def test_gpt_4o_mini_is_16_67_times_cheaper(part: str) -> None:
 
 
 def test_a_usage_of_the_sdk_needs_no_details() -> None:
-    """The SDK's usage is taken, with its details or without; the details' counts are optional
-    too.
-    """
+    """The SDK's usage is accepted with or without details, in which all counts are optional."""
     bare = CompletionUsage(
         prompt_tokens=2000, completion_tokens=500, total_tokens=2500
     )

@@ -58,8 +58,8 @@ def test_the_same_seed_gives_the_same_score_quickly() -> None:
 
 
 def test_the_account_runs_dry_or_the_model_dies() -> None:
-    """For one of its seeds, the naive solution ends with an empty account, and for the others, with
-    a model that was shut down.
+    """With one of its seeds, the naive solution wastes most requests on an empty account, and with
+    the others, some on a model that was shut down.
     """
     waste = [scored("naive", seed).facts.wasted for seed in SEEDS]
     assert [max(each, key=lambda reason: each[reason]) for each in waste][
@@ -169,8 +169,8 @@ def test_ignoring_the_budget_ends_at_the_wall() -> None:
 
 @pytest.mark.slow
 def test_a_report_that_does_not_hold_halves_the_spend() -> None:
-    """A report with a cost that differs from the bill gets half of the points for honesty, whatever
-    was answered.
+    """A report with a cost that differs from the bill gets half of the points for spending,
+    whatever was answered.
     """
 
     async def dreaming(client: Any, tickets: Any, budget: Any) -> Any:

@@ -408,8 +408,8 @@ def test_faults_that_come_instead_of_an_answer_strike(server: Upstream) -> None:
 def test_a_fault_within_an_answer_needs_a_recorded_one(
     server: Upstream, kind: str
 ) -> None:
-    """Faults cannot change a forwarded stream: a 400 says so, and names the faults that would
-    work.
+    """A fault within an answer cannot change a forwarded answer. A 400 says so, and names the
+    faults that would work.
     """
     with pytest.raises(
         openai.BadRequestError, match="changes a recorded answer"

@@ -296,8 +296,8 @@ def test_at_temperature_0_the_best_token_is_taken(name: str) -> None:
 
 
 def test_only_a_frequency_penalty_keeps_the_loop_away() -> None:
-    """At temperature 0, a presence penalty of 0.5 gets out of the loop, but a frequency penalty of
-    0.5 does not.
+    """At temperature 0, a presence penalty of 0.5 does not stop the loop, but a frequency penalty
+    of 0.5 does.
     """
 
     def repeated(name: str) -> int:

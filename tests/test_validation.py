@@ -350,8 +350,8 @@ def test_a_wrong_base_path_is_an_invalid_url() -> None:
 def test_the_day_of_the_settings_is_that_of_replay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With COURSEKIT_TODAY, models that are shut down by then are refused. Without it, none is, and
-    neither is any if live clients exist, for which the date is meant.
+    """With COURSEKIT_TODAY, replay refuses models that are shut down by then. Without it, none is
+    refused, and in live mode, the date applies only to live clients.
     """
     with pytest.raises(RecordingNotFound):
         connect("replay", recordings=tmp_path).chat.completions.create(

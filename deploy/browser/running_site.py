@@ -8,7 +8,7 @@ WebAssembly. Visitors' browsers load everything from the site itself:
     interpreter  Pyodide's npm package, pinned in deploy/browser/package-lock.json
     wheels       coursekit's own and those in deploy/browser/requirements.lock
     COMPILED     wheels for WebAssembly that PyPI does not have, from Pyodide's own distribution,
-                 checked by the SHA-256 that the interpreter's package names
+                 checked with the SHA-256 in the interpreter's package
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def browser(to: str | None = None, pyodide: str | None = None) -> int:
     """Build the site in the new or empty folder ``to`` (default: build/browser, which is replaced).
 
     pyodide  a folder with Pyodide's distribution, to use instead of the pinned package and downloads;
-             the pyodide-lock.json in it names its wheels and their checksums
+             its pyodide-lock.json lists the wheels and their checksums
 
     Returns the exit code. Raises CommandError if the extra ``browser`` is not installed, the folder
     is not empty, or a download fails or differs from what is pinned.

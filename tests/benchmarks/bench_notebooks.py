@@ -3,13 +3,11 @@ processes.
 
     .venv/bin/python tests/benchmarks/bench_notebooks.py [--rounds 5] [--nbmake FOLDER]
 
-warm     as ``make test`` runs them: nbval, forked kernels, two workers or what the machine has
+warm     like ``make test``: nbval, forked kernels, and two workers or as many as the machine has
 nbval    plain ``pytest --nbval``: an ordinary kernel for each notebook, one after the other
-nbmake   ``pytest --nbmake``, which compares nothing; FOLDER is where ``pip install --target FOLDER
-         --no-deps nbmake``
-         has put it
-floor    no test at all: for each notebook start a kernel, let it import what the notebook imports,
-         and stop it
+nbmake   ``pytest --nbmake``, which compares nothing; FOLDER is the folder of
+         ``pip install --target FOLDER --no-deps nbmake``
+floor    no tests: start a kernel for each notebook, import what the notebook imports, and stop it
 
 All four use the offline environment and this repository's coursekit. The output shows the medians,
 with the minimum and the maximum.

@@ -182,8 +182,8 @@ def test_a_turn_is_looked_into(open_lab: Open) -> None:
 
 
 def test_the_wire_is_cut_and_two_readers_lie(open_lab: Open) -> None:
-    """When the text is cut by keyboard in the middle, two programs misreport a clean cut, but none
-    misreports an error event.
+    """If the text is cut by keyboard in the middle, two readers show a clean cut as a complete
+    reply, but after an error event, none does.
     """
     page = open_lab(WIRE)
     cell = page.cell(0)

@@ -117,8 +117,8 @@ class LocalModel:
         """Sample a reply. Returns each token's id, and its distribution before ``settings`` are
         applied; the end token is last.
 
-        settings  temperature, top_p, frequency_penalty, presence_penalty, as
-                  ``sampling.probabilities`` takes them
+        settings  temperature, top_p, frequency_penalty, and presence_penalty, as in
+                  ``sampling.probabilities``
         """
         ids: list[int] = []
         while len(ids) < max_tokens:

@@ -50,7 +50,7 @@ class Cell:
     """A code cell's number, its result, and the error's first line.
 
     what  "runs", "refused" (by the server), "lacks" (said by coursekit), "answer" (this model's
-          answer cannot be used), "follows" (it uses what a cell that failed would have made), "slow",
+          answer cannot be used), "follows" (it uses what a failed cell would have made), "slow",
           or "fails"
     """
 

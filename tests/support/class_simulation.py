@@ -201,10 +201,11 @@ class Teacher:
 class Lesson:
     """A simulated lesson and, after it, the result.
 
-    seconds  until the kill, and rest: after it, at least; each phase also lasts until a learner
-             has on average ended a call in it, so that 0 is as fast as the machine can
-    speed    of the answers; longest: seconds (at speed 1) of the longest answer that is asked for
-    pause    seconds that a learner thinks between two calls, at most
+    seconds  at least this long until the kill, and ``rest`` seconds after it. Each phase also lasts
+             until each learner has, on average, finished a call, so 0 is as fast as possible
+    speed    the speed of the answers
+    longest  the longest answer that learners request, in seconds at speed 1
+    pause    the longest pause of a learner between two calls, in seconds
     """
 
     file: Path

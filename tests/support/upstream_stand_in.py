@@ -23,14 +23,14 @@ HANG = 60.0  # seconds that only a hang reaches
 class Upstream:
     """The running server: its answers, and the requests it received.
 
-    words      of each reply, one chunk each in a stream
+    words      the words of each reply; in a stream, one chunk each
     models     what GET /v1/models lists; None: 404
-    owned_by   as each of these says
-    key        that it wants; None: it takes any
-    usage      whether its replies have one
-    go_on      a stream waits for this before its second chunk
-    dies       after its first chunk, a stream's connection is reset
-    left       set when a caller has gone while a stream was written
+    owned_by   the owner of each of these models
+    key        the required key; None: any key is accepted
+    usage      whether replies have a usage
+    go_on      what a stream waits for before its second chunk
+    dies       whether a stream's connection is reset after the first chunk
+    left       set when a caller has left while a stream was being written
     """
 
     url: str

@@ -165,7 +165,7 @@ def unchanged_environment() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def only_loopback() -> Iterator[None]:
-    """A test that reaches for the network fails, and says where to."""
+    """A test that tries to reach the network fails, with the address that it tried."""
     pytest_socket.socket_allow_hosts(LOOPBACK, allow_unix_socket=True)
     yield
     pytest_socket._remove_restrictions()

@@ -54,7 +54,7 @@ def server(
     *names: str, answer: dict[str, Any] | None = None, status: int = 200
 ) -> Callable[[Upstream], None]:
     """Answers GET /models with these names, and every POST with the same completion, without a
-    request id.
+    request ID.
     """
 
     def handle(to: Upstream) -> None:

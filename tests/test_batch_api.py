@@ -78,7 +78,7 @@ def submit(client: openai.OpenAI, content: str, **more: Any) -> Any:
 
 
 def after(client: openai.OpenAI, batch: Any, seconds: float) -> Any:
-    """The batch at this time, in seconds on the clock."""
+    """The batch at this time, in seconds by the clock."""
     clock: Any = wired_to(client).clock
     clock.wait(seconds)
     return client.batches.retrieve(batch.id)
@@ -331,8 +331,8 @@ def test_what_is_not_recorded_is_told_at_once(client: openai.OpenAI) -> None:
 
 
 def test_rate_limits_do_not_touch_a_batch(recordings: Path) -> None:
-    """Four requests in a batch pass although the account allows one request per minute, and
-    that one is still available.
+    """Four requests in a batch pass even though the account allows one request per minute, which is
+    still available.
     """
     client = connect(
         "replay",

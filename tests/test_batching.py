@@ -1,4 +1,4 @@
-"""coursekit.batching.run: many requests, results as values."""
+"""coursekit.batching.run: many requests, with results as values."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ async def test_failures_are_retried_in_one_layer() -> None:
 
 
 async def test_retries_end_with_the_policy() -> None:
-    """After the policy's attempts the last exception is the result."""
+    """After the policy's attempts, the last exception is the result."""
     client, answers = client_of(
         lambda *_: error_answer(503, "Overloaded.", type="server_error")
     )
@@ -357,8 +357,8 @@ async def test_the_verdict_on_a_run_is_good(tmp_path: Path) -> None:
 
 
 async def test_no_money_left_stops_the_run() -> None:
-    """After insufficient_quota nothing more is sent. Paid answers are kept, and the other
-    requests are NotSent.
+    """After insufficient_quota, nothing more is sent. Paid answers are kept, and the other requests
+    are NotSent.
     """
     client, answers = client_of(
         lambda prompt, _: (
@@ -427,7 +427,7 @@ async def test_no_more_than_max_concurrency_are_under_way() -> None:
 
 
 async def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
-    """With faults, limits and a seeded rng, two runs send the same requests at the same virtual
+    """With faults, limits, and a seeded rng, two runs send the same requests at the same virtual
     times.
     """
 
@@ -596,7 +596,7 @@ async def test_limits_that_are_none_are_refused(
 
 
 async def test_a_sync_client_is_refused() -> None:
-    """run_batch says which client it takes."""
+    """run_batch says which client it accepts."""
     with (
         connect() as client,
         pytest.raises(

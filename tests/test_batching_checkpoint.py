@@ -136,7 +136,7 @@ async def test_a_cancelled_run_keeps_what_was_under_way(tmp_path: Path) -> None:
 
 
 async def test_one_run_at_a_time(tmp_path: Path) -> None:
-    """A checkpoint in use by another process is refused before anything is sent."""
+    """A checkpoint that another process is using is refused before anything is sent."""
     file = tmp_path / "answers.db"
     hold = (
         "import sys, time; from coursekit.batching.checkpoint import open_checkpoint\n"

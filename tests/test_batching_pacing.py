@@ -299,9 +299,9 @@ def test_what_the_pacer_sends_the_account_admits(
     latency: float,
     requests: list[tuple[int, float]],
 ) -> None:
-    """Whatever its limits and however used, an account refuses nothing that a pacer sends if the
-    pacer learns of each answer after ``latency`` seconds, except a request above the whole
-    limit."""
+    """Whatever its limits and its usage, an account refuses nothing that a pacer sends, except a
+    request above the entire limit, if the pacer receives each answer after ``latency`` seconds.
+    """
     account, pacer, now = Account(rpm=rpm, tpm=tpm), Pacer(None, None, 0.0), 0.0
     for bucket, limit in zip(
         account._of("gpt-4o")[1:], (rpm, tpm), strict=True
@@ -388,8 +388,9 @@ def test_a_limit_for_a_day_is_told_by_its_reset() -> None:
 
 
 def test_before_anything_is_known_one_request_goes_alone() -> None:
-    """Without a given rate the second request waits for the first answer, and a failure without
-    headers changes nothing."""
+    """Without a given rate, the second request waits for the first answer, and a failure without
+    headers changes nothing.
+    """
     pacer, one = Pacer(None, None, 0.0), Tokens(10, 10)
     ticket = pacer.take(one, 0.0)
     assert pacer.earliest(one, 1.0) == math.inf

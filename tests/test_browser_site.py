@@ -108,8 +108,9 @@ def test_a_compiled_wheel_is_the_one_that_pyodide_names(
 def test_a_download_that_fails_says_what_to_do(
     distribution: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a wheel is not available, the error gives its address and the way without a network;
-    nothing is saved."""
+    """If a wheel is not available, the error gives its address and explains how to build without a
+    network, and nothing is saved.
+    """
 
     def refuse(url: str, timeout: float) -> Any:
         raise OSError("no route")

@@ -175,8 +175,8 @@ def test_other_prompts_get_no_answer(support: Support, told: list[Any]) -> None:
 
 
 def test_a_loop_runs_to_the_limit_once(support: Support) -> None:
-    """For four tickets the first reply repeats itself up to the cap, or to 16,384 tokens
-    without one. A second request gets the answer.
+    """For four tickets, the first reply repeats itself up to the cap, or to 16,384 tokens without
+    one. A second request gets the answer.
     """
     looping = [
         ticket for ticket in tickets_of(1) if ticket.id in support._looping

@@ -89,7 +89,7 @@ def test_chapter_01_gives_the_prices_its_prediction_needs(
 
 
 def test_chapter_02_says_what_replaces_user() -> None:
-    """The SDK's docstrings name both parameters, and the deprecated one."""
+    """The SDK's docstrings name both parameters, and say which one is deprecated."""
     assert (
         "safety_identifier: a pseudonym for your user. With prompt_cache_key it replaces user."
         in prose("02")

@@ -91,8 +91,8 @@ def test_a_logarithmic_axis_needs_costs_above_zero(costs: dict[str, Decimal]):
 
 
 def test_each_call_has_a_bar_and_an_unknown_price_has_a_cross():
-    """Bars are as high as the costs; a call without a price gets a cross, explained in the
-    legend.
+    """Bars are as high as the costs. A call without a price gets a cross, which the legend
+    explains.
     """
     picture = cost_per_call([Decimal("0.002"), None, Decimal("0.001")])
     axes = picture.figure.axes[0]

@@ -1,4 +1,4 @@
-"""The picture of chapter 09: solutions on the five axes."""
+"""The picture in chapter 09: solutions on the five axes."""
 
 from __future__ import annotations
 

@@ -197,6 +197,6 @@ def test_any_token_can_be_drawn(token: str) -> None:
 def test_a_reply_without_tokens_is_refused(
     replies: dict[str, list[tuple[str, float]]],
 ) -> None:
-    """Nothing to draw is a clear error."""
+    """If there is nothing to draw, a clear error says so."""
     with pytest.raises(ValueError, match="no token to draw"):
         colored_tokens(replies, {"empty": 1.0})

@@ -34,8 +34,8 @@ def test_the_wait_is_a_bar_up_to_the_first_text() -> None:
 
 
 def test_brackets_measure_first_token_and_total() -> None:
-    """One bracket spans from the request to the first token, another to the end. A reply in one
-    piece has only one bracket.
+    """One bracket extends from the request to the first token, and another to the end. A reply in
+    one piece has only one bracket.
     """
     (axes,) = drawn().figure.axes
     notes = [note for note in axes.texts if note.get_text()]

@@ -411,7 +411,7 @@ async def test_an_error_is_shown_in_place(kind: type, failure: str) -> None:
 
 
 async def test_what_is_not_recorded_is_told_in_place() -> None:
-    """In replay mode, a question without a recording shows the message of RecordingNotFound."""
+    """In replay mode, a question without a recording shows RecordingNotFound's message."""
     from coursekit import connect
 
     box = ChatBox(Conversation(connect("replay"), "Be brief."))
@@ -614,7 +614,9 @@ async def test_hostile_text_is_shown_and_harmless(text: str) -> None:
 
 
 async def test_a_million_characters_are_cut_in_sight() -> None:
-    """A reply of a million characters is kept in full, shown in part, and does not stop the box."""
+    """A reply with a million characters is kept in full, is shown in part, and does not stop the
+    box.
+    """
     text = "<b>x</b> " * 111_112
     box = ChatBox(Api(streamed([text])).conversation(AsyncConversation))
     await box.say("More!")

@@ -159,8 +159,8 @@ def test_a_long_name_that_is_taken() -> None:
     ],
 )
 def test_what_is_no_name(running: Served, name: object) -> None:
-    """A name that is empty, too long or invisible is a 400 that says why, and the learner has not
-    joined.
+    """A name that is empty, too long, or invisible gets a 400 that says why, and the learner has
+    not joined.
     """
     answer = running.http.post(
         f"{running.url}/join", content=json.dumps({"name": name})
@@ -233,8 +233,8 @@ def test_a_class_that_is_full(
 
 
 def test_all_of_it_comes_again(tmp_path: Path) -> None:
-    """Another server that loads the saved class knows its names, keys, meters, and everything
-    that was shared.
+    """Another server that loads the saved class has its names, keys, meters, and everything that
+    was shared.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path, saved=SavedClass()) as server:
@@ -334,7 +334,7 @@ def test_what_is_no_class(told: object) -> None:
     ],
 )
 def test_only_chapters_are_shared(running: Served, shared: object) -> None:
-    """Learners can share only chapters of the course, and counts. Anything else is a 400 and
+    """Learners can share only the course's chapters, and counts. Anything else gets a 400 and
     changes nothing.
     """
     key = join(running, "Ada")

@@ -1,4 +1,4 @@
-"""connect(): the mode decides who answers, and nothing is spent unless the mode says so."""
+"""connect(): the mode decides what answers, and nothing is spent unless the mode says so."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Api:
 
     @property
     def sent(self) -> list[dict[str, str]]:
-        """The messages of the last request."""
+        """The messages in the last request."""
         return self.requests[-1]["messages"]  # type: ignore[no-any-return]
 
     @property
@@ -448,7 +448,7 @@ def test_instructions_are_a_string(system: Any) -> None:
 
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_the_async_twin(streaming: bool) -> None:
-    """AsyncConversation does the same with await: history, memory, summaries, failures."""
+    """AsyncConversation does the same with await: history, memory, summaries, and failures."""
     api = Api()
     conversation = AsyncConversation(
         api.async_client, SYSTEM["content"], Summarize(over=1, keep=1)
@@ -845,7 +845,7 @@ def test_a_call_must_be_answered_before_the_next() -> None:
 
 
 def test_importing_conversation_does_not_import_the_sdk() -> None:
-    """A conversation takes any client; the module loads neither openai nor httpx2."""
+    """A conversation accepts any client, and the module loads neither openai nor httpx2."""
     import subprocess
     import sys
 

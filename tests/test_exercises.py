@@ -39,7 +39,9 @@ CHECK = "check.half(half)"
 
 @pytest.fixture
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository without exercises, whose chapter 01 has one exercise, half, of two stars."""
+    """A repository without an exercises folder, whose chapter 01 has one two-star exercise,
+    half.
+    """
     half = SimpleNamespace(name="half", stars=2, chapter="01_basics")
     monkeypatch.setattr(
         exercises.course_map, "exercises_of", lambda stem: [half]
@@ -324,7 +326,7 @@ def test_markers_pair_or_are_refused(lines: list[str]) -> None:
 
 
 def test_exercises_follow_from_solutions() -> None:
-    """coursekit check: exercises/ is what coursekit exercises makes of solutions/."""
+    """coursekit check: exercises/ is what coursekit exercises makes from solutions/."""
     assert exercises._changed(ROOT) == {}, "run: make exercises"
 
 

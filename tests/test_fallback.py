@@ -1,4 +1,4 @@
-"""connect(fallback=...): another OpenAI-compatible server answers what was not recorded."""
+"""connect(fallback=...): another OpenAI-compatible server answers requests without a recording."""
 
 from __future__ import annotations
 

@@ -465,8 +465,8 @@ def test_an_answer_that_is_an_error_stays_as_it_is(kind: str) -> None:
 
 
 def test_faults_and_limits_together(tmp_path: Path) -> None:
-    """A request that a fault answers uses nothing of the account. A stream that is cut uses as
-    much as a complete one.
+    """A request that a fault answers does not use up the account. A stream that is cut uses as much
+    as a complete one.
     """
     folder = folder_with(
         tmp_path,
@@ -572,8 +572,8 @@ def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
 def test_what_makes_no_sense_is_refused(
     arguments: dict[str, Any], message: str
 ) -> None:
-    """An argument out of range, or one that the kind does not take, is refused when the fault is
-    made.
+    """An argument that is out of range, or that the kind does not accept, is refused when the fault
+    is created.
     """
     with pytest.raises(ValueError, match="must be") as error:
         Fault(**{"kind": "slow", **arguments})

@@ -296,7 +296,7 @@ def test_a_cut_stream_is_a_miss_for_one_who_asks_for_the_whole(
 def test_adding_stream_to_a_recorded_request_is_answered(
     tmp_path: Path,
 ) -> None:
-    """stream=True streams an answer that was recorded in one piece, and without it a recorded
+    """stream=True streams an answer that was recorded in one piece, and without it, a recorded
     stream is returned in one piece. Receipts say so.
     """
     client = connected(

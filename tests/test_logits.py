@@ -1,4 +1,6 @@
-"""Real distributions and replies: the stored data is a model's own, complete, and attributed."""
+"""Real distributions and replies: the stored data comes from a model, is complete, and has its
+sources.
+"""
 
 from __future__ import annotations
 
@@ -221,7 +223,7 @@ def test_loaded_arrays_cannot_be_changed() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    """A wrong name is a LookupError that lists the right ones; a path is not a name."""
+    """A wrong name raises a LookupError that lists the right ones. A path is not a name."""
     with pytest.raises(
         UnknownDistribution,
         match=r"no 'paris'.*capital, capital_french, cat_names",

@@ -386,7 +386,7 @@ def test_the_offline_api_accepts_what_migrate_makes(
 
 
 def _culprit(body: dict[str, Any], refusal: bytes) -> str:
-    """A parameter without which the refusal may go away; messages become plain."""
+    """The name of a parameter that may cause the refusal; messages are made plain."""
     for name in [name for name in body if name not in ("model", "messages")]:
         without = refusal_of(
             {key: value for key, value in body.items() if key != name}

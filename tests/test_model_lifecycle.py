@@ -161,7 +161,7 @@ def test_a_dead_model_is_refused_before_anything_is_sent(
 
 
 async def test_the_async_client_and_streams_refuse_it_too(on) -> None:  # type: ignore[no-untyped-def]
-    """So does the async client, for a stream, a snapshot's name and raw responses."""
+    """So does the async client, and so do a stream, a snapshot's name, and raw responses."""
     on("live", "2027-02-01")
     async with connect_async() as client:
         with pytest.raises(

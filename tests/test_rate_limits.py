@@ -199,7 +199,9 @@ def test_the_estimate_of_genuine_requests(
 
 
 def test_parts_images_and_what_is_not_counted() -> None:
-    """Text parts count as text, an image as 765 tokens, tools and tool calls not at all."""
+    """Text parts count as text, an image counts as 765 tokens, and tools and tool calls do not
+    count.
+    """
     parts = [
         {"type": "text", "text": "x" * 24},
         {"type": "image_url", "image_url": {"url": "data:…"}},
@@ -403,8 +405,8 @@ def test_refused_requests_take_no_tokens() -> None:
 
 
 def test_each_model_has_its_own_limits() -> None:
-    """Models are limited separately, a snapshot together with its alias. Unknown names share
-    one account.
+    """Models are limited separately, except that a snapshot shares its alias's limit. Unknown names
+    share one account.
     """
     account = Account(rpm=1, models={"gpt-4o": {"rpm": 2}})
 

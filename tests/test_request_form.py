@@ -64,7 +64,7 @@ WRONG = {"object": {}, "array": [], "string": "x"}
 
 @pytest.mark.parametrize("name", rules()["parameter"])
 def test_a_rule_refuses_what_it_does_not_take(name: str) -> None:
-    """A value of another type is refused, and the refusal names the parameter."""
+    """A value with another type is refused, and the refusal names the parameter."""
     type_ = rules()["parameter"][name]["type"]
     types = type_ if isinstance(type_, list) else [type_]
     wrong = next(value for each, value in WRONG.items() if each not in types)

@@ -253,7 +253,7 @@ def test_the_nucleus_grows_with_top_p(
 def test_no_token_of_the_nucleus_can_be_spared(
     values: Floats, top_p: float
 ) -> None:
-    """Without its least probable token the nucleus would not reach top_p."""
+    """Without its least probable token, the nucleus would not reach top_p."""
     mass = softmax(values)
     kept = mass[nucleus(mass, top_p)]
     assert len(kept) == 1 or kept.sum() - kept.min() < top_p + 1e-9

@@ -129,7 +129,7 @@ def test_in_replay_the_recorded_settings_are_offered(folder: Path) -> None:
 
 
 def test_send_asks_with_the_same_settings(folder: Path) -> None:
-    """The reply, the request and the receipt are shown, and the meter counts the call."""
+    """The reply, the request, and the receipt are shown, and the meter counts the call."""
     lab = lab_of(folder)
     lab.use(HOT)
     lab.send.click()
@@ -145,8 +145,8 @@ def test_send_asks_with_the_same_settings(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_button_never_sees_half_of_a_choice(folder: Path) -> None:
-    """JupyterLab handles buttons and sliders in two threads. A request sent meanwhile has one
-    complete group of settings.
+    """JupyterLab handles buttons and sliders in two threads. A request that is sent in the meantime
+    has one complete set of settings.
     """
     lab = lab_of(folder)
     asked: list[str] = []

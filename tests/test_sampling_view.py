@@ -73,7 +73,7 @@ def test_every_number_shown_is_that_of_sampling(
 
 
 def test_a_bar_is_as_long_as_its_share() -> None:
-    """The width of each bar is its probability in percent of the track."""
+    """Each bar's width is its probability, as a percentage of the track."""
     html = view(LOOP, Settings(temperature=1.5))
     widths = [
         float(width)
@@ -108,7 +108,7 @@ def test_draws_are_the_seed_s_and_add_up() -> None:
 
 
 def test_without_draws_nothing_is_said_of_them() -> None:
-    """Before the first press of the button there is neither a column nor a list."""
+    """Before the button is pressed for the first time, there is neither a column nor a list."""
     reader = HtmlReader(view(LOOP, Settings()))
     assert "draws" not in reader.text
     assert reader.rows[0] == [

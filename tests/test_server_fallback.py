@@ -1,4 +1,6 @@
-"""coursekit serve --fallback: another server answers what was not recorded, for every learner."""
+"""coursekit serve --fallback: another server answers every learner's requests without a
+recording.
+"""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def join(
 
 
 def test_a_bucket_for_each_address() -> None:
-    """An address may try ``burst`` times immediately, then once every ``every`` seconds. Other
+    """An address may try ``burst`` times immediately, and then once every ``every`` seconds. Other
     addresses are not affected. All addresses of one IPv6 network count as one.
     """
     clock = Hands()

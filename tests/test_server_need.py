@@ -49,7 +49,7 @@ def join(server: Served, name: str) -> str:
 
 
 def shown(server: Served) -> dict[str, dict[str, Any]]:
-    """The console's rows by name, in its order."""
+    """The console's rows by name, in the console's order."""
     with httpx2.Client(
         base_url=server.url, headers={"origin": server.url}, timeout=HANG
     ) as teacher:

@@ -161,7 +161,7 @@ def test_the_probe(
     code: str | None,
     param: str | None,
 ) -> None:
-    """Each invalid request of the probe gets the API's status, code and parameter, not a made-up
+    """Each invalid request in the probe gets the API's status, code, and parameter, not a made-up
     answer.
     """
     body = {

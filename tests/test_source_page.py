@@ -1,6 +1,4 @@
-"""The requests of a well-known tutorial are answered offline as it prints them, and its functions
-work.
-"""
+"""The requests in a well-known tutorial are answered offline as printed, and its functions work."""
 
 from __future__ import annotations
 
@@ -172,7 +170,7 @@ def test_the_functions_of_the_page(client: openai.OpenAI) -> None:
     "limit", [{}, {"max_tokens": 200}, {"max_completion_tokens": 200}]
 )
 async def test_the_batch_of_the_page(limit: dict[str, int]) -> None:
-    """batch_completions(client, prompts) returns twenty texts, whatever the limit of 200 tokens is
+    """batch_completions(client, prompts) returns twenty texts, whatever the 200-token limit is
     called.
     """
     texts = await batch_completions(

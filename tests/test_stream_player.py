@@ -121,7 +121,9 @@ def test_the_wire_carries_the_deltas_to_the_readers() -> None:
 
 
 def test_after_a_cut_outside_the_text_no_reader_lies() -> None:
-    """Before the first token the SDK sends the request again; after the last one nothing is missing."""
+    """Before the first token, the SDK sends the request again; after the last one, nothing is
+    missing.
+    """
     assert "sends the request again" in frame(PLAYED, 0.2, 0.2)
     assert "Cut too late" in frame(PLAYED, 0.9, 0.9)
     assert "lies</" not in frame(PLAYED, 0.2, 0.2) + frame(PLAYED, 0.9, 0.9)

@@ -1,4 +1,4 @@
-"""The tokenizer: tiktoken's tokens, offline, whatever the text."""
+"""The tokenizer: it gives tiktoken's tokens, offline, whatever the text."""
 
 from __future__ import annotations
 

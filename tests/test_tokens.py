@@ -233,7 +233,9 @@ def test_a_model_without_an_exact_rule_is_refused(model: Any) -> None:
     ],
 )
 def test_a_model_of_another_maker_is_estimated_and_says_so(model: str) -> None:
-    """Counts for another maker's model are GPT-4o's, with one warning that they are estimates."""
+    """For another maker's model, the counts are GPT-4o's, with one warning that they are
+    estimates.
+    """
     _rule.cache_clear()
     with pytest.warns(
         EstimatedTokens,

@@ -73,7 +73,7 @@ both = pytest.mark.parametrize("kind", ["sync", "async"])
 
 @both
 def test_a_whole_answer(kind: str) -> None:
-    """A JSON answer becomes a ChatCompletion with its request id, after the answer's time."""
+    """A JSON answer becomes a ChatCompletion with its request ID, after the answer's time."""
     clock = VirtualClock()
     reply = ask(kind, Says(whole("Paris.", after=0.767)), clock)
     assert (
@@ -105,7 +105,7 @@ def test_a_stream_arrives_event_by_event(kind: str) -> None:
 
 @both
 def test_an_error_status_is_a_typed_exception(kind: str) -> None:
-    """An error answer arrives as the SDK's exception with status, body and request id."""
+    """An error answer arrives as the SDK's exception with its status, body, and request ID."""
     api = Says(
         error_answer(
             400,

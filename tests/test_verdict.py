@@ -215,7 +215,7 @@ def test_silence_is_no_lost_answer(shelf: Path) -> None:
 
 
 def test_a_cut_stream_taken_for_whole(shelf: Path) -> None:
-    """A stream that was closed cleanly but too early counts as passed off as complete, unless
+    """A stream that was closed cleanly but too early counts as used as if it were complete, unless
     the request was sent again.
     """
     careless, careful = (
@@ -453,5 +453,5 @@ def test_how_waits_are_read(
 
 
 def test_a_verdict_on_nothing_names_no_outcomes() -> None:
-    """Without attempts there is nothing in parentheses."""
+    """Without attempts, there is nothing in parentheses."""
     assert str(Verdict()).splitlines()[2] == "  attempts             0"

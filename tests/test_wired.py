@@ -1,4 +1,4 @@
-"""wired: the one module that knows the SDK's private names."""
+"""wired: the only module that uses the SDK's private names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRIVATE = re.compile(
 
 
 def test_only_one_module_uses_the_private_names_of_the_sdk() -> None:
-    """No other file of coursekit names them, so a new SDK breaks only one place."""
+    """No other file in coursekit uses them, so a new SDK breaks only one place."""
     package = Path(coursekit.__file__).parent
     found = {
         path.relative_to(package).as_posix()

@@ -102,7 +102,7 @@ def test_a_new_version_replaces_what_nobody_changed(
 def test_new_outputs_alone_are_no_new_version(
     course: Path, tmp_path: Path
 ) -> None:
-    """A re-recorded chapter with the same cells changes nothing for a learner."""
+    """Recording a chapter again, with the same cells, changes nothing for a learner."""
     mine = tmp_path / "mine"
     update_copy(course, mine)
     (course / BASICS).write_text(notebook(output="4"))
@@ -166,7 +166,9 @@ def test_fresh_begins_anew_and_keeps_what_was_there(
 def test_a_copy_without_its_record_is_taken_for_the_learners(
     course: Path, tmp_path: Path
 ) -> None:
-    """A learner who deletes the record, or whose copy is older than the record, loses nothing."""
+    """A learner who deletes the record, or whose copy is older than the record, does not lose
+    anything.
+    """
     mine = tmp_path / "mine"
     update_copy(course, mine)
     (mine / GIVEN).unlink()

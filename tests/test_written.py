@@ -97,7 +97,7 @@ def test_a_role_stands_right_before_its_choices_text(tmp_path: Path) -> None:
 def choice_and_usage(
     folder: Path, model: str, **more: object
 ) -> tuple[dict, dict]:
-    """The choice and the usage of a written answer of this model."""
+    """The choice and the usage in a written answer from this model."""
     body = json.loads(
         written(folder)
         .answer(request({**params(), "model": model, **more}))

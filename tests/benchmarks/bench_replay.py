@@ -208,7 +208,7 @@ def stream_rows(rounds: int) -> None:
 
 
 def timing() -> None:
-    """A stream of 201 events over about 2.5 s with a stall of 0.4 s, replayed at speed 1."""
+    """A stream with 201 events over about 2.5 s and a stall of 0.4 s, replayed at speed 1."""
     offsets = [0.38]
     for i in range(1, 201):
         offsets.append(

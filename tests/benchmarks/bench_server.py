@@ -61,7 +61,7 @@ def raw(body: dict[str, Any], learner: int = 0) -> bytes:
 
 
 def lua(folder: Path, name: str, stream: bool) -> Path:
-    """A wrk script that sends all prompts with the keys of all learners in turn."""
+    """A wrk script that sends all prompts with all learners' keys in turn."""
     requests = [
         raw(body, n)
         for n in range(LEARNERS)

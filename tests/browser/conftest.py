@@ -49,7 +49,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    """A JupyterLab on a copy of the notebooks: running and saving them changes nothing here."""
+    """A JupyterLab with a copy of the notebooks, so that running and saving them changes nothing
+    here.
+    """
     home = tmp_path_factory.mktemp("lab")
     root = home / "course"
     for folder in ("notebooks", "solutions", "exercises"):

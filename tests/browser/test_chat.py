@@ -1,4 +1,4 @@
-"""The chat box and the cost explorer of chapter 03 in a real browser, with a model that writes
+"""The chat box and the cost explorer in chapter 03 in a real browser, with a model that writes
 slowly.
 """
 

@@ -1,6 +1,6 @@
-"""The labs of chapters 00 to 04 and 09 in a real browser, by keyboard, in both themes, at 1280 and
-800 pixels: one request and three destinations, the reply that is cut, the garden, the drawn cost, the
-context of a turn, the wire, the replayed run.
+"""The labs in chapters 00 to 04 and 09 in a real browser, by keyboard, in both themes, at 1280 and
+800 pixels: one request and three destinations, the reply that is cut, the garden, the drawn cost, a
+turn's context, the wire, and the replayed run.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def open_lab(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> Open:
 
 
 def fits(page: ChapterPage, parts: str) -> None:
-    """Nothing is cut off at both widths, in both themes; text has the page's color."""
+    """Nothing is cut off at either width or in either theme, and text has the page's color."""
     for theme, dark in (("JupyterLab Dark", True), ("JupyterLab Light", False)):
         page.page.evaluate(
             "t => window.jupyterapp.commands.execute('apputils:change-theme', {theme: t})",

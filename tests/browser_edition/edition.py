@@ -130,7 +130,7 @@ class Edition:
 
     @contextmanager
     def kernel(self) -> Iterator[Callable[[str], str]]:
-        """A new kernel: called with code, it returns what the code prints."""
+        """A new kernel. When it is called with code, it returns what the code prints."""
         self.page.evaluate(START)
         try:
             yield lambda code: self.page.evaluate(PRINTED, code)

@@ -88,7 +88,7 @@ def test_the_front_page_opens_the_first_notebook(edition: Edition) -> None:
 
 
 def test_an_endless_loop_ends(edition: Edition) -> None:
-    """A check stops an endless function, and an endless task, although a page has no threads."""
+    """A check stops an endless function and an endless task, even though a page has no threads."""
     assert edition.printed(ENDLESS) == "[True, True]\n"
 
 
@@ -110,7 +110,7 @@ def test_work_is_kept_and_can_be_downloaded(edition: Edition) -> None:
 
 
 def test_what_a_page_cannot_do_says_so(edition: Edition) -> None:
-    """Live mode is off, and the message says why and what to do."""
+    """Live mode is not available, and the message says why and what to do."""
     shown = edition.printed(
         "from coursekit import connect\ntry:\n    connect('live', api_key='k')\nexcept RuntimeError as error:\n"
         "    print(error)"

@@ -23,7 +23,9 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Answer:
-    """``says``: words that the verdict must contain; ``outcome`` as in coursekit.checks.engine.result."""
+    """``says`` are words that the verdict must contain; ``outcome`` is as in
+    coursekit.checks.engine.result.
+    """
 
     chapter: str
     exercise: str

@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 05."""
+"""Answers to the exercises in chapter 05."""
 
 from __future__ import annotations
 

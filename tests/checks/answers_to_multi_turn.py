@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 03."""
+"""Answers to the exercises in chapter 03."""
 
 from __future__ import annotations
 

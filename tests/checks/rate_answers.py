@@ -75,7 +75,7 @@ def verdict(exercise: Any, cells: list[str], source: str) -> tuple[str, str]:
 
 
 def judged(directory: Path) -> Iterator[tuple[str, dict[str, Any], str, str]]:
-    """Each answer with its chapter, and its verdict."""
+    """Each answer with its chapter and its verdict."""
     for path in SOLUTIONS:
         written = directory / f"answers_{path.stem[:2]}.py"
         if not written.exists():

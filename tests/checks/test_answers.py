@@ -97,7 +97,7 @@ def test_an_answer_gets_its_verdict(
 
 @every_exercise
 def test_the_table_has_enough_answers(path: Path, exercise: Exercise) -> None:
-    """Each exercise is tested with at least two right answers besides the solution, and with
+    """Each exercise is tested with at least two right answers in addition to the solution, and with
     three wrong ones.
     """
     outcomes = [

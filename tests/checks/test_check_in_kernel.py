@@ -1,4 +1,4 @@
-"""Checks in a kernel, and what goes wrong there: syntax errors, deleted cells, restarts, two
+"""Checks in a kernel, and what can go wrong there: syntax errors, deleted cells, restarts, and two
 notebooks at the same time.
 """
 

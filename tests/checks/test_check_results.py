@@ -142,7 +142,7 @@ def test_the_stub_is_not_yet() -> None:
 
 
 def test_an_endless_loop_is_told() -> None:
-    """A loop without end is stopped and explained."""
+    """An endless loop is stopped and explained."""
 
     def double(number: int) -> int:
         while True:
@@ -377,7 +377,7 @@ def test_not_equal(came: Any, expected: Any) -> None:
 
 
 def test_a_predicate_that_fails_is_a_miss() -> None:
-    """Matching accepts what its predicate accepts, and nothing that makes the predicate raise."""
+    """Matching accepts what its predicate accepts, but nothing that makes the predicate raise."""
     short = Matching("a short text", lambda came: len(came) < 3)
     assert fits("ab", short)
     assert not fits("abc", short)

@@ -1,5 +1,5 @@
-"""Running a learner's code: a time limit on every platform, virtual time, coroutines that are never
-awaited.
+"""Running a learner's code: a time limit on every platform, virtual time, and coroutines that are
+never awaited.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def test_an_endless_run_is_ended(work: Any, awaits: bool) -> None:
 @pytest.mark.parametrize("waiting", [nothing_ever_comes, two_for_each_other])
 def test_a_deadlock_is_found_at_once(waiting: Any) -> None:
     """When every task waits for something that never happens, the run ends long before its limit,
-    and the stacks of the tasks show where they wait.
+    and the tasks' stacks show where they wait.
     """
     ran = run(waiting, awaits=True, seconds=60)
     assert isinstance(ran.error, Deadlock)
@@ -171,7 +171,7 @@ def test_work_in_a_thread_is_waited_for() -> None:
 
 
 def test_a_timeout_comes_at_its_virtual_time() -> None:
-    """asyncio.timeout works on virtual time."""
+    """asyncio.timeout works in virtual time."""
 
     async def work() -> None:
         async with asyncio.timeout(30):

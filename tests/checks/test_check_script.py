@@ -49,7 +49,7 @@ def test_answers_come_in_turn_and_the_last_for_ever() -> None:
 
 
 def test_an_error_is_raised_as_the_sdk_raises_it() -> None:
-    """An error answer becomes the SDK's exception; api_error makes the same one without a
+    """An error answer becomes the SDK's exception, and api_error makes the same one without a
     request.
     """
     with pytest.raises(openai.RateLimitError) as raised:

@@ -61,7 +61,7 @@ class Prompt:
 
     @property
     def given(self) -> str:
-        """What the model gets before the reply."""
+        """The model's input before the reply."""
         return (
             chat_prompt(self.messages)
             if self.question
@@ -216,7 +216,7 @@ def write_distribution(
 def vocabulary_after(
     model: LocalModel, prompt: Prompt
 ) -> tuple[list[int], Vocabulary]:
-    """The tokens of the reply so far, and what the model would say next."""
+    """The tokens in the reply so far, and what the model would say next."""
     greedy = model.reply(
         prompt.messages, np.random.default_rng(), prompt.after, temperature=0
     )

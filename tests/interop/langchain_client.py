@@ -1,4 +1,4 @@
-"""langchain-openai, unmodified but for its base URL: python langchain_client.py BASE_URL
+"""langchain-openai, unmodified except for its base URL: python langchain_client.py BASE_URL
 TASK,TASK,… prints JSON.
 """
 

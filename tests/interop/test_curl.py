@@ -73,7 +73,7 @@ def test_a_stream(server: Served) -> None:
 
 
 def test_an_error(server: Served) -> None:
-    """An error is the API's JSON, with its status and a request id."""
+    """An error is the API's JSON, with its status and a request ID."""
     body = {"model": "gpt-4o", "messages": []}
     said = subprocess.run(
         curl(server, body, "-i"), capture_output=True, text=True, check=True
@@ -83,7 +83,7 @@ def test_an_error(server: Served) -> None:
 
 
 def test_a_broken_stream(server: Served) -> None:
-    """A stream that breaks ends curl with "transfer closed with outstanding read data remaining"
+    """If a stream breaks, curl ends with "transfer closed with outstanding read data remaining"
     (18).
     """
     order = {"fault": {"kind": "cut_stream", "abrupt": True}, "seconds": 20}

@@ -111,7 +111,9 @@ def test_a_fault_that_passes_is_tried_again(
 
 @pytest.mark.parametrize("abrupt", [True, False])
 def test_a_cut_stream(tmp_path: Path, node: list[str], abrupt: bool) -> None:
-    """A stream that breaks is an error; one that is closed cleanly lacks its finish_reason."""
+    """A stream that breaks is an error. One that is closed cleanly but too early has no
+    finish_reason.
+    """
     with serving(tmp_path) as server:
         put(server, {"kind": "cut_stream", "abrupt": abrupt})
         (told,) = run(server, node, "stream")

@@ -94,7 +94,7 @@ class ChapterPage:
         return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
 
     def close(self) -> None:
-        """Shut the kernel down and close the notebook; JupyterLab stays, for the next one."""
+        """Shut the kernel down and close the notebook. JupyterLab stays open for the next one."""
         for event, listener in self._listeners.items():
             self.page.remove_listener(event, listener)
         self.page.evaluate(CLOSE)
@@ -123,7 +123,7 @@ class ChapterPage:
 
     @property
     def cells(self) -> list[dict[str, Any]]:
-        """Every cell's type, source, tags and outputs, as they are in the browser now."""
+        """Every cell's current type, source, tags, and outputs in the browser."""
         return list(self.page.evaluate(CELLS))
 
     def failures(self) -> list[str]:

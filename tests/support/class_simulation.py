@@ -47,8 +47,9 @@ class Question:
 
 @dataclass(slots=True)
 class Call:
-    """How one call went. ``how``: "ok", "cut" (a stream without its end), "429 code" and such,
-    "connection" (no answer), or "broken" (while a stream was read)."""
+    """How one call ended. ``how`` is "ok", "cut" (a stream without its end), "429 code" and such,
+    "connection" (no answer), or "broken" (while a stream was read).
+    """
 
     learner: int
     start: float

@@ -27,7 +27,7 @@ class Refused(Exception):
 
 @dataclass
 class Learner:
-    """One name and one password at the hub's ``url``; close with ``await learner.close()``."""
+    """One name and one password for the hub at ``url``. Close with ``await learner.close()``."""
 
     url: str
     name: str

@@ -55,7 +55,7 @@ def missing() -> str:
 
 @dataclass
 class Hub:
-    """A hub with its folder; it can be stopped and started again on the same ports."""
+    """A hub with its folder, which can be stopped and restarted on the same ports."""
 
     folder: Path
     more: dict[str, str]

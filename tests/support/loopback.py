@@ -1,4 +1,6 @@
-"""A small HTTP server on 127.0.0.1 that plays the real API for tests of record and live mode."""
+"""A small HTTP server on 127.0.0.1 that stands for the real API in tests of record and live
+mode.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The norms of the course's notebooks. Each yields one sentence for each place that breaks it.
 
-Some of them cover what nbval 0.11 misses: it passes a ``raises-exception`` cell that
-raises nothing and a skipped cell, and it misreads Output widgets, @interact, clear_output, updated
-displays and a trailing semicolon.
+Some of them cover what nbval 0.11 misses: it passes a ``raises-exception`` cell that raises nothing
+and a skipped cell, and it misreads Output widgets, @interact, clear_output, updated displays, and a
+trailing semicolon.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def small(notebook: Notebook) -> Iterator[str]:
 
 
 def ids(notebook: Notebook) -> Iterator[str]:
-    """Each cell has an id of its own (nbformat 4.5)."""
+    """Each cell has its own ID (nbformat 4.5)."""
     seen = [cell.get("id") for cell in notebook.cells]
     if None in seen:
         yield "a cell has no id"
@@ -121,14 +121,14 @@ def short_cells(notebook: Notebook) -> Iterator[str]:
 
 
 def executed(notebook: Notebook) -> Iterator[str]:
-    """Every code cell was run, in order from 1."""
+    """Every code cell was run, in order, starting at 1."""
     counts = [cell["execution_count"] for cell in notebook.code]
     if counts != list(range(1, len(counts) + 1)):
         yield f"execution counts are {counts}"
 
 
 def checked(notebook: Notebook) -> Iterator[str]:
-    """No cell asks to be skipped, or not to be compared."""
+    """No cell is marked to be skipped or not to be compared."""
     for cell in notebook.code:
         if UNCHECKED.search(cell["source"]) or UNCHECKED.search(
             " ".join(_tags(cell))
@@ -202,7 +202,7 @@ def self_contained(notebook: Notebook) -> Iterator[str]:
 
 
 def no_key(notebook: Notebook) -> Iterator[str]:
-    """Nothing in it, output or source, looks like an API key."""
+    """Nothing in its outputs or sources looks like an API key."""
     if found := KEY.search(notebook.text):
         yield f"{found[0][:6]}... looks like a key"
 

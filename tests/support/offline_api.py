@@ -88,7 +88,7 @@ def chunk(
     finish_reason: str | None = None,
     usage: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A chunk of a streamed completion; ``delta`` None makes the usage chunk, which has no
+    """A chunk in a streamed completion. With ``delta`` None, it is the usage chunk, which has no
     choices.
     """
     choices = (
@@ -153,7 +153,7 @@ def streamed(
 def folder_with(
     folder: Path, *exchanges: tuple[dict[str, Any], ApiAnswer]
 ) -> Path:
-    """A folder of recordings; exchanges with equal bodies become answers 1, 2, … of one request."""
+    """A folder of recordings. Exchanges with equal bodies become answers 1, 2, … to one request."""
     recordings, seen = Recordings([folder]), {}
     for body, answer in exchanges:
         key = json.dumps(body, sort_keys=True)

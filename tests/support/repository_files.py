@@ -1,4 +1,4 @@
-"""The files of the repository, as git knows them."""
+"""The repository's files, as git lists them."""
 
 from __future__ import annotations
 

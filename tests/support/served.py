@@ -45,7 +45,7 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, key: str = "key", **options: Any) -> openai.OpenAI:
-        """The SDK's client; it is closed before the server stops."""
+        """The SDK's client, which is closed before the server stops."""
         options = {"max_retries": 0, "timeout": HANG, **options}
         self.clients.append(
             openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, **options)
@@ -55,7 +55,7 @@ class Served:
     def async_client(
         self, key: str = "key", **options: Any
     ) -> openai.AsyncOpenAI:
-        """The SDK's async client; close it, in its event loop."""
+        """The SDK's async client. Close it in its event loop."""
         options = {"max_retries": 0, "timeout": HANG, **options}
         return openai.AsyncOpenAI(
             base_url=f"{self.url}/v1", api_key=key, **options
@@ -172,7 +172,7 @@ def request_bytes(body: Any, key: str = "key", more: str = "") -> bytes:
 
 
 def error_of(answer: bytes) -> tuple[int, dict[str, Any]]:
-    """The status of a raw answer, and its error object, which must have the API's shape."""
+    """A raw answer's status and error object, which must have the API's format."""
     head, _, body = answer.partition(b"\r\n\r\n")
     error = json.loads(body)["error"]
     assert list(error) == ["message", "type", "param", "code"]

@@ -284,8 +284,8 @@ def test_a_refused_body_is_refused_beside_the_recording_of_an_accepted_one(
 
 
 def test_the_default_effort_is_the_models() -> None:
-    """For o4-mini, the effort medium is the default, and for gpt-5.4, it is none. For the other
-    model, each of them makes a difference.
+    """The default effort of o4-mini is "medium", and that of gpt-5.4 is "none". An effort that is
+    not the model's default makes another request.
     """
     assert named(params(model="o4-mini", reasoning_effort="medium")) == named(
         params(model="o4-mini")

@@ -184,8 +184,8 @@ def test_a_report_that_does_not_hold_halves_the_spend() -> None:
 
 @pytest.mark.slow
 def test_cut_streams_are_seen() -> None:
-    """A solution that streams and uses whatever arrived as the answer is told how many texts are
-    incomplete.
+    """For a solution that streams and uses whatever arrived as the answer, the score says how many
+    texts are incomplete.
     """
 
     async def streaming(client: Any, tickets: Any, budget: Any) -> Any:

@@ -313,8 +313,8 @@ def test_only_a_frequency_penalty_keeps_the_loop_away() -> None:
 
 
 def test_the_question_of_a_distribution_is_what_a_user_would_say() -> None:
-    """A text to continue is shown unchanged. For a chat, the question is shown without the reply so
-    far.
+    """Text to be continued is shown unchanged. For a chat, the question is shown without the reply
+    so far.
     """
     assert load_distribution("capital").question == "The capital of France is"
     assert (

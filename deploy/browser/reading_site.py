@@ -28,8 +28,8 @@ CONFIGURATION = Path(".github", "site")
 PREDICT = re.compile(r"^\*\*Predict\.\*\*", re.MULTILINE)
 LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")
 LIVE = (
-    '<p class="only-live">This is a picture of a live lab. To use it, run <code>make lab</code>, '
-    "and then this cell.</p>"
+    '<p class="only-live">This is a picture of a live lab. To use the lab in JupyterLab, run '
+    "<code>make lab</code>, and then run this cell.</p>"
 )
 RUN = (
     '<p class="run-here"><a href="{}/lab/index.html?path={}">Run this notebook here, in your '

@@ -1,4 +1,4 @@
-# The two commands are `make lab` and `make test`. Each sets up .venv first, if that has not been done yet.
+# The two main commands are `make lab` and `make test`. Each one sets up .venv first, if necessary.
 # Arguments:   make lab ARGS="--no-browser --port 9999"    make test ARGS="-k streaming"    make lab PYTHON=python3.13
 
 .DEFAULT_GOAL := help
@@ -6,13 +6,13 @@ PYTHON := python3
 ARGS :=
 PY := .venv/bin/python
 
-# Without compiled files, every process of a test run compiles every module that it imports. That takes 808 seconds of
-# processor time instead of 480.
+# Without compiled files, every process in a test run compiles every module that it imports, and the run takes 808 seconds of
+# CPU time instead of 480.
 unexport PYTHONDONTWRITEBYTECODE
 
 # Each finished step leaves an empty file in .venv. The file's name contains a key that changes when the step must be
-# repeated. The environment is made again if the folder was moved or its Python is gone, and the packages are installed
-# again if a list of them has changed.
+# repeated. The environment is rebuilt if the folder was moved or its Python is gone, and the packages are reinstalled if the
+# lists of packages have changed.
 PLACE := $(shell pwd | cksum | tr -dc '0-9')
 WANTED := $(shell { pwd; cat pyproject.toml requirements.lock; } | cksum | tr -dc '0-9')
 MADE := .venv/made-$(PLACE)$(shell $(PY) -c '' 2>/dev/null || rm -f .venv/made-*)
@@ -36,7 +36,7 @@ check: .venv/test-$(WANTED) tools
 test: .venv/test-$(WANTED) $(if $(ARGS),,tools)
 	@$(PY) -m pytest -n auto $(ARGS)
 
-# Runs each tool once, two at a time, without the time limit of a test.
+# Runs each tool once, two at a time, without a test's time limit.
 tools: .venv/test-$(WANTED)
 	@$(MAKE) --no-print-directory --jobs=2 types types-on-windows lint floors wording
 
@@ -54,7 +54,7 @@ floors:
 	@said=$$($(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command(["--no-cache"])' 2>&1) \
 	    || { echo "$$said"; exit 1; }
 
-# Habits of wording, and spelling, in everything that a person reads; make wording ARGS=--count
+# Checks the wording and spelling of everything that people read. To count each habit: make wording ARGS=--count
 wording: .venv/test-$(WANTED)
 	@$(PY) .ci/wording.py $(ARGS)
 
@@ -78,11 +78,11 @@ format: .venv/test-$(WANTED)
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check .
 
-# From Pyodide's own distribution, not needed, or part of JupyterLab: deploy/browser/running_site.py
+# Packages that are in Pyodide's own distribution, not needed, or part of JupyterLab: see deploy/browser/running_site.py
 NOT_IN_BROWSER := $(addprefix --no-emit-package=, numpy matplotlib pillow kiwisolver \
     fonttools jedi parso widgetsnbextension jupyterlab-widgets)
 
-# Newer versions of everything: make lock ARGS=--upgrade
+# To upgrade everything: make lock ARGS=--upgrade
 lock: $(MADE)
 	@$(PY) -m uv pip compile --quiet --universal --all-extras --generate-hashes --no-header $(ARGS) \
 	    --output-file requirements.lock pyproject.toml
@@ -110,9 +110,9 @@ clean:
 	@extra='[site,browser]'; $(INSTALL)
 	@touch '$@' .venv/site-$(WANTED) .venv/lab-$(WANTED)
 
-# uv installs from requirements.lock what pyproject.toml and the extra require, and checks the hashes.
-# pip cannot choose. Without uv, it installs everything in the lock file except the package that runs the local model
-# (34 MB, and not available for every machine). `coursekit local install` installs that package on request.
+# uv installs what pyproject.toml and the extra require, in the versions of requirements.lock, and checks the hashes. pip
+# cannot select packages that way. Without uv, it installs everything in the lock file except the package that runs the local
+# model (34 MB, and not available for every machine). `coursekit local install` installs that package on request.
 INSTALL = \
 	echo 'Installing what the course needs ...'; \
 	if $(PY) -c 'import uv' 2>/dev/null; then \

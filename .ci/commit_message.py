@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""A commit-msg hook: the subject fits a line of `git log --oneline`, and a body says why."""
+"""A commit-msg hook: the subject must fit on a line of `git log --oneline`, and a body must say
+why.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ LONGEST = 72
 
 
 def problem(message: str) -> str | None:
-    """What is wrong with a commit's message, and what to do; None: nothing."""
+    """Return what is wrong with a commit message and how to fix it, or None."""
     lines = [line for line in message.splitlines() if not line.startswith("#")]
     subject = lines[0] if lines else ""
     if subject.startswith(("Merge ", "fixup! ", "squash! ")):

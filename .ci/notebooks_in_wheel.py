@@ -1,5 +1,5 @@
-"""Puts the notebooks into the wheel, from where `coursekit lab` copies them. An editable install
-has them already.
+"""Put the notebooks into the wheel, so that `coursekit lab` can copy them. An editable install
+already has them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-# Named by what they are, so that a checkpoint or an Untitled.ipynb of somebody's stays at home.
+# Specific patterns, so that a checkpoint or somebody's Untitled.ipynb is left out.
 COURSE = (
     "notebooks/[0-9]*.ipynb",
     "notebooks/*.md",

@@ -1,10 +1,11 @@
-"""`make wording`: habits of wording, and spelling, in everything that a person reads here.
+"""`make wording`: check the wording and spelling of everything that people read here.
 
 proselint looks for the phrases of wording.toml, codespell for misspelled and British words. Both
-see prose only: Markdown without its code, docstrings, comments, and messages (strings of five words
-or more); of tests, docstrings and comments. Prints one line for each finding, and exits with 1 if
-there is one. `--count` prints how often each habit occurs, and the wider habits of `[counted]`,
-which are only counted; `--count COMMIT` prints how often they occurred in that commit as well.
+see only prose: Markdown without code, docstrings, comments, and messages (strings of five words or
+more); in tests, only docstrings and comments. Prints one line for each finding, and exits with 1 if
+there is one. `--count` prints how often each habit occurs, including the broader habits in
+`[counted]`, which are only counted. `--count COMMIT` also prints how often they occurred in that
+commit.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ ROOT = HERE.parent
 LISTS = tomllib.loads((HERE / "wording.toml").read_text("utf-8"))
 HABITS: dict[str, str] = LISTS["habits"]
 COUNTED: dict[str, str] = LISTS["counted"]
-# How pygments calls the languages of which only comments and messages are prose.
+# Pygments' names of the languages in which only comments and messages are prose.
 LEXERS = {
     ".yml": "yaml",
     ".yaml": "yaml",
@@ -49,8 +50,9 @@ LEXERS = {
     "run": "bash",
 }
 CODE = re.compile(r"```.*?```|`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>", re.DOTALL)
-WORDS = 5  # from so many on a string is a message
-# Not the course's own prose: what a model, a learner of ours or the API said; and this list.
+WORDS = 5  # a string of this many words or more is a message
+# Not the course's own prose: the words of models, simulated learners, and the API; and the list of
+# habits.
 SAID = {
     "recordings",
     "replies",
@@ -59,8 +61,8 @@ SAID = {
     "wording.toml",
 }
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-# What a spelling dictionary takes for mistakes: pieces of words in examples of tokens and streams,
-# German in a prompt, "dialogue" (American as well), and names of the API, asyncio and our data.
+# Words that codespell would report: pieces of words in examples of tokens and streams, German in a
+# prompt, "dialogue" (which is also American), and names from the API, asyncio, and our data.
 SPELLED_SO = (
     "nd,te,ser,fo,ot,hist,ans,mis,anc,ro,als,hel,sie"
     ",dialogue,dialogues,cancelled,cancelling,licence"
@@ -68,7 +70,7 @@ SPELLED_SO = (
 
 
 def prose(path: Path, root: Path = ROOT) -> Iterator[tuple[str, str]]:
-    """The texts of a file that a person reads, each with its place."""
+    """Yield the prose in a file, each piece with its place."""
     name = path.relative_to(root).as_posix()
     text = path.read_text(encoding="utf-8")
     if path.suffix in (".md", ".example"):
@@ -98,8 +100,8 @@ def prose(path: Path, root: Path = ROOT) -> Iterator[tuple[str, str]]:
 def lexed(
     name: str, language: str, text: str, comments_only: bool = False
 ) -> Iterator[tuple[str, str]]:
-    """Comments, strings and text of a language that pygments knows, with their lines."""
-    line, last, comment = 1, 0, ""  # the lines of one comment, joined
+    """Yield the comments and messages in a language that Pygments knows, with their places."""
+    line, last, comment = 1, 0, ""  # the lines of a comment, joined
     for kind, words in get_lexer_by_name(language).get_tokens(text):
         if kind in Comment and kind not in Comment.Preproc:
             if line > last + 1:
@@ -118,10 +120,10 @@ def lexed(
 
 
 def said_in(code: str, messages: bool = True) -> Iterator[tuple[int, str]]:
-    """Docstrings, messages and comments of Python code, with their lines."""
+    """Yield the docstrings, messages, and comments in Python code, with their line numbers."""
     try:
         tree = ast.parse(code)
-    except SyntaxError:  # a cell that is not Python alone, or an exercise
+    except SyntaxError:  # a cell with more than Python in it, or an exercise
         return
     for node in ast.walk(tree):
         if not messages:
@@ -151,7 +153,7 @@ def is_message(value: object) -> bool:
 
 
 def strings(value: object) -> Iterator[str]:
-    """All texts of a TOML document."""
+    """Yield every message in a TOML document."""
     if is_message(value):
         yield str(value)
     elif isinstance(value, dict):
@@ -163,7 +165,7 @@ def strings(value: object) -> Iterator[str]:
 
 
 def habits(texts: list[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
-    """Place, the words found, what to write instead."""
+    """Yield the place, the words found, and what to write instead."""
     registry = CheckRegistry()
     for pattern, instead in HABITS.items():
         registry.register(
@@ -176,7 +178,7 @@ def habits(texts: list[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
                 flags=CheckFlags(allow_quotes=True),
             )
         )
-    # One document of a line for each text: much faster than a document for each.
+    # One document with a line for each text: much faster than a document for each.
     lines = [" ".join(text.split()) for _, text in texts]
     starts = list(accumulate((len(line) + 1 for line in lines), initial=1))
     document = "\n".join(lines)
@@ -190,7 +192,7 @@ def habits(texts: list[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
 
 
 def misspelled(texts: list[tuple[str, str]]) -> list[str]:
-    """codespell's findings, with the place of each text."""
+    """Return codespell's findings, each with its place."""
     lines = [" ".join(text.split()) for _, text in texts]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "prose.txt")
@@ -212,7 +214,7 @@ def misspelled(texts: list[tuple[str, str]]) -> list[str]:
 
 
 def files() -> list[Path]:
-    """What is in git, and has prose of ours."""
+    """Return the files in git that contain our prose."""
     listed = subprocess.run(
         ["git", "ls-files"],
         cwd=ROOT,
@@ -233,7 +235,7 @@ def is_prose(path: Path) -> bool:
 
 
 def texts_of(commit: str) -> list[tuple[str, str]]:
-    """The texts of a commit."""
+    """Return the texts in a commit."""
     with tempfile.TemporaryDirectory() as folder:
         packed = subprocess.run(
             ["git", "archive", commit],
@@ -249,7 +251,7 @@ def texts_of(commit: str) -> list[tuple[str, str]]:
 
 
 def count(texts: list[tuple[str, str]]) -> Counter[str]:
-    """How often each habit occurs, by its pattern."""
+    """Count how often each habit occurs, by its pattern."""
     document = "\n".join(" ".join(text.split()) for _, text in texts) + "\n"
     return Counter(
         {
@@ -262,7 +264,7 @@ def count(texts: list[tuple[str, str]]) -> Counter[str]:
 
 
 def print_counts(commits: list[str]) -> None:
-    """A line for each habit: its count now and in each of the commits."""
+    """Print a line for each habit: its count now and in each of the commits."""
     texts = [text for path in files() for text in prose(path)]
     columns = {commit: count(texts_of(commit)) for commit in commits}
     columns["now"] = count(texts)

@@ -1,9 +1,9 @@
-"""Part of JupyterHub's configuration: give each learner's server a key to the class server, if
+"""Part of JupyterHub's configuration: gives each learner's server a key to the class server, if
 there is one.
 
-jupyterhub_config.py imports it; on a cluster Helm puts it next to the hub's configuration
-(README.md). Settings: COURSEKIT_BASE_URL, the class server (coursekit serve --class), and
-COURSEKIT_ADMIN_TOKEN, its admin token.
+jupyterhub_config.py imports this module. On a cluster, Helm puts it next to the hub's configuration
+(see README.md). Two environment variables configure it: COURSEKIT_BASE_URL is the address of the
+class server (coursekit serve --class), and COURSEKIT_ADMIN_TOKEN is the server's admin token.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ PATIENCE = 5  # seconds
 
 
 async def give_key(spawner: Any) -> None:
-    """Give a learner's server its key before it starts. The same name always gets the same key.
-    Without a class server, the course replays on its own.
+    """Give a learner's server its key before the server starts. The same name always gets the same
+    key. Without a class server, learners work with the recordings on their own.
     """
     if not SERVER:
         return
@@ -32,7 +32,7 @@ async def give_key(spawner: Any) -> None:
         OSError,
         ValueError,
         LookupError,
-    ) as error:  # the class continues; the hub's log has the error for the teacher
+    ) as error:  # the class continues, and the teacher finds the error in the hub's log
         spawner.log.warning(
             "%s starts without the class server %s: %s",
             spawner.user.name,
@@ -51,8 +51,8 @@ async def give_key(spawner: Any) -> None:
 
 
 def key_of(name: str) -> tuple[str, bool]:
-    """Ask the class server for a learner's key, and whether the class shares. Raises OSError,
-    ValueError, LookupError.
+    """Ask the class server for a learner's key, and whether the class shares its progress. Raises
+    OSError, ValueError, or LookupError.
     """
     headers = {
         "Authorization": f"Bearer {os.environ.get('COURSEKIT_ADMIN_TOKEN', '')}",
@@ -63,8 +63,8 @@ def key_of(name: str) -> tuple[str, bool]:
     )
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(request, timeout=PATIENCE) as answer:
-        told = json.load(answer)
-        return str(told["key"]), told.get("share") is True
+        learner = json.load(answer)
+        return str(learner["key"]), learner.get("share") is True
 
 
 if (

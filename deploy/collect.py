@@ -1,16 +1,16 @@
-"""Copy learners' exercises to the folder in which nbgrader looks for submissions. Run it as the
-user who runs the hub.
+"""Copy learners' exercises to the folder where nbgrader looks for submissions. Run it as the user
+who runs the hub.
 
     python deploy/collect.py LEARNERS COURSE [CHAPTER ...]
 
-LEARNERS  the folder with a folder for each learner, COURSEKIT_HUB_FOLDER/learners
-COURSE    nbgrader's course: LEARNERS/ada/exercises/01_basics.ipynb goes to
+LEARNERS  the folder that contains learners' folders: COURSEKIT_HUB_FOLDER/learners
+COURSE    nbgrader's course: LEARNERS/ada/exercises/01_basics.ipynb is copied to
           COURSE/submitted/ada/01_basics/
-CHAPTER   01_basics, ...; none: all exercises that a learner has changed
+CHAPTER   01_basics, ...; by default, all exercises that a learner has changed
 
-It may be run again: a newer notebook replaces the older. What a learner has not touched is not
-handed in. A learner's folder is full of surprises: links are not followed, so a learner
-cannot hand in another's work or a file of the machine's.
+You can run it again: a newer notebook replaces an older one. A notebook that a learner has not
+changed is not collected. Links are not followed, so a learner cannot hand in someone else's work or
+one of the machine's files.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from pathlib import Path
 EXERCISES = Path(__file__).resolve().parents[1] / "exercises"
 LARGEST = 20 * 2**20  # bytes
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # opening a pipe would block
+# Without O_NONBLOCK, opening a pipe would block.
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class NotTaken(OSError):
-    """A file that is not the learner's own notebook."""
+    """Raised for a file that is not the learner's own notebook."""
 
 
 def read_own(home: Path, name: str) -> tuple[bytes, float]:
-    """Return the bytes of a learner's exercises/``name``, and when it was changed (POSIX seconds).
-    Raises OSError.
+    """Return the bytes of a learner's exercises/``name`` and the time of its last change (POSIX
+    seconds). Raises OSError.
     """
     opened: list[int] = []
     try:
@@ -58,7 +59,7 @@ def read_own(home: Path, name: str) -> tuple[bytes, float]:
 
 
 def collect(learners: Path, course: Path, chapters: list[str]) -> list[str]:
-    """Copy the notebooks that have changed. Returns one line for each learner."""
+    """Copy the notebooks that learners have changed. Returns one line for each learner."""
     lines = []
     for home in sorted(learners.iterdir()):
         taken, refused = [], []
@@ -98,18 +99,20 @@ def _hand_in(folder: Path, stem: str, notebook: bytes, changed: float) -> None:
 def main(arguments: list[str]) -> None:
     if len(arguments) < 2:
         sys.exit(__doc__)
-    learners, course, *asked = arguments
-    known = sorted(path.stem for path in EXERCISES.glob("*.ipynb"))
-    unknown = sorted(set(asked) - set(known))
+    learners, course, *chapters = arguments
+    available = sorted(path.stem for path in EXERCISES.glob("*.ipynb"))
+    unknown = sorted(set(chapters) - set(available))
     if unknown:
         sys.exit(
-            f"No such exercises: {', '.join(unknown)}. There are: {', '.join(known)}."
+            f"These exercises do not exist: {', '.join(unknown)}. Available: {', '.join(available)}."
         )
     if not Path(learners).is_dir():
         sys.exit(
             f"{learners} is not a folder. It is COURSEKIT_HUB_FOLDER/learners."
         )
-    print("\n".join(collect(Path(learners), Path(course), asked or known)))
+    print(
+        "\n".join(collect(Path(learners), Path(course), chapters or available))
+    )
 
 
 if __name__ == "__main__":

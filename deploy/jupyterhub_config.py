@@ -2,17 +2,17 @@
 
     jupyterhub --config deploy/jupyterhub_config.py
 
-COURSEKIT_HUB_PASSWORD        the learners' password, 8 characters or more
-COURSEKIT_HUB_ADMIN_PASSWORD  the password of the user ``teacher``, 32 characters or more
-COURSEKIT_HUB_URL             where the hub listens; not set: http://127.0.0.1:8080, this machine only
-COURSEKIT_HUB_FOLDER          learners' folders and the hub's state; not set: /srv/coursekit-class (as root), else
+COURSEKIT_HUB_PASSWORD        the learners' password: 8 characters or more
+COURSEKIT_HUB_ADMIN_PASSWORD  the password of the user ``teacher``: 32 characters or more
+COURSEKIT_HUB_URL             where the hub listens; default: http://127.0.0.1:8080, this machine only
+COURSEKIT_HUB_FOLDER          learners' folders and the hub's state; default: /srv/coursekit-class (as root) or
                               ~/coursekit-class
 COURSEKIT_BASE_URL            the class server (coursekit serve --class), if there is one
-COURSEKIT_ADMIN_TOKEN         its admin token, with which each learner gets a key
+COURSEKIT_ADMIN_TOKEN         its admin token, which the hub needs to give each learner a key
 
-Run as root, each learner gets a Unix user number of their own: files, keys and processes of others
-are closed to them. Run as anybody else, all learners are that user, and nothing is closed to
-anyone.
+If the hub runs as root, each learner gets a separate Unix user ID and cannot access the files,
+keys, or processes of others. If it runs as any other user, all learners are that user and can
+access everything.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FOLDER = Path(
 )
 FOLDER = FOLDER.expanduser().resolve()
 LEARNERS, STATE = FOLDER / "learners", FOLDER / "hub"
-FIRST_USER = 20_001  # Unix user IDs from here on; no account on the machine should have one of them
+FIRST_USER = 20_001  # the first Unix user ID for learners; no account on the machine should have an ID in this range
 
 c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821
 
@@ -69,9 +69,9 @@ if not PROXY:
     )
 if any((above / ".env").exists() for above in [FOLDER, *FOLDER.parents]):
     sys.exit(
-        f"There is a file .env in {FOLDER} or above it: every learner would work with the key in "
+        f"There is a .env file in {FOLDER} or above it, and every learner would use the key in "
         "it.\n"
-        "Move that file away, or set COURSEKIT_HUB_FOLDER to a folder elsewhere."
+        "Move that file, or set COURSEKIT_HUB_FOLDER to a folder elsewhere."
     )
 if ROOT:
     try:
@@ -92,8 +92,8 @@ if ROOT:
         )
     except (OSError, subprocess.CalledProcessError):
         sys.exit(
-            f"Learners cannot reach {sys.executable} or {HERE.parent}: put both where all may "
-            "read, as in /opt."
+            f"Learners cannot reach {sys.executable} or {HERE.parent}: put both where all users can "
+            "read them, such as /opt."
         )
 STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
 LEARNERS.mkdir(exist_ok=True, mode=0o755)
@@ -116,9 +116,9 @@ c.SharedPasswordAuthenticator.user_password = PASSWORD
 c.SharedPasswordAuthenticator.admin_password = ADMIN_PASSWORD
 c.Authenticator.allow_all = True
 c.Authenticator.admin_users = {"teacher"}
-c.Authenticator.username_pattern = r"[a-z][a-z0-9_-]{0,30}\Z"  # it names a folder; JupyterHub itself checks only the start
+c.Authenticator.username_pattern = r"[a-z][a-z0-9_-]{0,30}\Z"  # the name of a folder; JupyterHub itself checks only the beginning
 c.JupyterHub.template_vars = {
-    "announcement_login": "Your name in small letters without spaces, and the password of the class."
+    "announcement_login": "Enter your name in lowercase letters, without spaces, and the class password."
 }
 
 
@@ -126,12 +126,12 @@ c.JupyterHub.template_vars = {
 
 
 async def own_user_and_key(spawner: Any) -> None:
-    """Before a server starts, prepare the learner's folder, their Unix user ID, and their key to the
-    class server.
+    """Before a server starts, prepare the learner's folder, Unix user ID, and key to the class
+    server.
     """
     owner = own_folder(
         LEARNERS / spawner.user.name
-    )  # in the hub's only thread, so that no two get the same ID
+    )  # in the hub's only thread, so that no two learners get the same ID
     if owner is not None:
         spawner.popen_kwargs = {
             "user": owner,
@@ -143,8 +143,8 @@ async def own_user_and_key(spawner: Any) -> None:
 
 
 def own_folder(home: Path) -> int | None:
-    """Make the folder if it does not exist. Returns the learner's user ID, which owns the folder;
-    None if the hub does not run as root.
+    """Make the folder if it does not exist. Returns the user ID of its owner, the learner, or None
+    if the hub does not run as root.
     """
     if not ROOT:
         home.mkdir(exist_ok=True, mode=0o700)
@@ -176,7 +176,7 @@ c.Spawner.poll_interval = (
     10  # seconds until the hub notices a crash and can start a new server
 )
 c.Spawner.start_timeout = c.Spawner.http_timeout = (
-    180  # seconds; everyone in a class starts at the same time
+    180  # seconds; in a class, everyone starts at the same time
 )
 c.Spawner.env_keep = [
     "PATH",
@@ -186,7 +186,7 @@ c.Spawner.env_keep = [
 c.Spawner.environment = {
     "COURSEKIT_MODE": "replay",
     "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",  # one learner's NumPy must not use all processors
+    "OMP_NUM_THREADS": "1",  # one learner's NumPy must not use all cores
     **({"COURSEKIT_MAX_PROCESSES": "500"} if ROOT else {}),
 }
 

@@ -1,14 +1,14 @@
-"""Start one learner's server: make their copy of the course, set limits for everything they start,
-and run JupyterHub's own program.
+"""Start a learner's server: make their copy of the course, limit everything that they start, and
+run JupyterHub's own program.
 
     python learner_server.py [OPTION ...]       the options are those of jupyterhub-singleuser
 
-JupyterHub runs this instead of ``jupyterhub-singleuser``, on one machine and in a Kubernetes pod
-alike. The learner's folder is HOME.
+JupyterHub runs this program instead of ``jupyterhub-singleuser``, both on one machine and in a
+Kubernetes pod. The learner's folder is HOME.
 
-From the environment: MEM_LIMIT, bytes for one process (JupyterHub sets it from Spawner.mem_limit);
-COURSEKIT_MAX_PROCESSES, processes and threads of one learner, for a learner who has a Unix user of
-their own.
+Two environment variables set limits. MEM_LIMIT is the memory for one process, in bytes (JupyterHub
+sets it from Spawner.mem_limit). COURSEKIT_MAX_PROCESSES is the number of processes and threads for
+one learner, if the learner has a separate Unix user.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ LARGEST_FILE = (
 
 
 def mark_migrated(home: Path) -> None:
-    """Create the file that tells jupyter_core not to look for the settings of an old IPython.
+    """Create the file that makes jupyter_core skip the search for settings of an old IPython.
 
-    Without the file, each Jupyter program tries to write it when it starts, and on a full disk no
-    program starts.
+    Without the file, each Jupyter program tries to write it when it starts, so on a full disk no
+    program would start.
     """
     marker = home / ".jupyter" / "migrated"
     with contextlib.suppress(OSError):
@@ -46,7 +46,7 @@ def mark_migrated(home: Path) -> None:
 
 
 def limit(env: dict[str, str]) -> None:
-    """Limit what this process and its children can use. A learner cannot raise the limits again."""
+    """Limit what this process and its children can use. Learners cannot raise these limits."""
     import resource
 
     bounds = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: LARGEST_FILE}
@@ -63,8 +63,8 @@ def limit(env: dict[str, str]) -> None:
 
 
 def lab_settings() -> str:
-    """Return the folder with the course's JupyterLab settings and extension: no news and no search
-    for updates.
+    """Return the folder with the course's JupyterLab settings and extension, which turn off news
+    and update checks.
     """
     found = find_spec("coursekit")
     if found is None or not found.origin:
@@ -78,9 +78,7 @@ def lab_settings() -> str:
 def main() -> None:
     home = Path(os.environ["HOME"])
     os.chdir(home)
-    mark_migrated(
-        home
-    )  # first, because the copy may use up the space that is left
+    mark_migrated(home)  # before the copy, which may use up the remaining space
     # A learner whose disk is full still needs a server, to delete files.
     for line in update_copy(COURSE, home, folders=FOLDERS).lines(home):
         print(line, file=sys.stderr)

@@ -1,8 +1,8 @@
-"""For all tests: no socket but to this machine, async tests on asyncio, and notebooks made on the
-spot.
+"""For all tests: sockets reach only this machine, async tests run on asyncio, and tests can make
+notebooks.
 
-``--quick`` is for the lane of every commit (`make check`): no browser, no test that starts a
-process or a server, or is marked slow.
+``--quick``, which `make check` uses before every commit, skips browser tests, tests that start a
+process or a server, and tests that are marked slow.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 from support.cells_again import CellsAgain
 from support.warm_kernels import fork_kernels
 
-# How long an example takes says little on a busy machine, and the first one often reads data.
-# The weekly workflow takes more of them: --hypothesis-profile=ci-deep
+# On a busy machine, an example's duration says little, and the first example often reads data. The
+# weekly workflow runs more examples: --hypothesis-profile=ci-deep
 STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("check", STEADY, max_examples=10)
 settings.register_profile("test", STEADY, max_examples=50)
@@ -65,8 +65,8 @@ def pytest_ignore_collect(
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """First the browser, then notebooks, the last chapter first: none is left over at the end. After
-    a chapter's cells all of them run again.
+    """Browser tests run first, and then notebooks, beginning with the last chapter, so that no long
+    test runs alone at the end. After a chapter's cells, all of them run again.
     """
     files = list(dict.fromkeys(item.path for item in items))
     chapters = {
@@ -96,8 +96,8 @@ def pytest_collection_modifyitems(
 
 
 class ByFile(LoadFileScheduling):
-    """A file goes to one worker: a notebook's cells share a kernel. All browser tests do: they
-    share a browser.
+    """Each file goes to one worker, because a notebook's cells share a kernel. All browser tests go
+    to one worker, because they share a browser.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -107,7 +107,9 @@ class ByFile(LoadFileScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are processors for the browser's driver, which mostly waits."""
+    """One worker more than there are CPUs, because the worker that drives the browser mostly
+    waits.
+    """
     return (os.cpu_count() or 1) + (not config.option.quick)
 
 
@@ -118,8 +120,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_process_and_no_server(pytestconfig: pytest.Config) -> Iterator[None]:
-    """In the quick lane a test that would start a process or a server is skipped at that moment, so
-    that no list of them is needed.
+    """With --quick, a test is skipped at the moment when it would start a process or a server, so
+    no list of such tests is needed.
     """
 
     def skip(*args: Any, **more: Any) -> None:
@@ -127,7 +129,7 @@ def no_process_and_no_server(pytestconfig: pytest.Config) -> Iterator[None]:
             args[0].close()
         pytest.skip("it starts a process or a server: make test runs it")
 
-    # runs `uname -p` once, for every test that asks for the platform
+    # runs `uname -p` once for all tests that ask for the platform
     tuple(platform.uname())
     with pytest.MonkeyPatch.context() as patch:
         if pytestconfig.option.quick:
@@ -146,7 +148,9 @@ def _environment() -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def unchanged_environment() -> Iterator[None]:
-    """A test that leaves a changed environment fails, not one that runs after it in the same process."""
+    """If a test leaves a changed environment behind, that test fails, not a later one in the same
+    process.
+    """
     before = _environment()
     yield
     after = _environment()
@@ -161,7 +165,7 @@ def unchanged_environment() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def only_loopback() -> Iterator[None]:
-    """A test that reaches for the network fails, and says where to."""
+    """A test that tries to reach the network fails, with the address that it tried."""
     pytest_socket.socket_allow_hosts(LOOPBACK, allow_unix_socket=True)
     yield
     pytest_socket._remove_restrictions()

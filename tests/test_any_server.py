@@ -1,5 +1,5 @@
-"""Live mode on a server that is not OpenAI's: its models by setting, and answers that leave out
-what OpenAI sends.
+"""Live mode on another server: its models are set in the environment, and its answers leave out
+some of what OpenAI sends.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BARE = {
 
 @pytest.fixture(autouse=True)
 def live(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Live mode, a key, no setting for a role."""
+    """Live mode with a key and without settings for roles."""
     for name in [
         *SDK_OPTIONS,
         *(f"COURSEKIT_{role}" for role in (*models.ROLES, "MODEL")),
@@ -54,7 +54,7 @@ def server(
     *names: str, answer: dict[str, Any] | None = None, status: int = 200
 ) -> Callable[[Upstream], None]:
     """Answers GET /models with these names, and every POST with the same completion, without a
-    request id.
+    request ID.
     """
 
     def handle(to: Upstream) -> None:
@@ -74,8 +74,8 @@ def server(
 def test_settings_name_the_model_of_a_role(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In live mode COURSEKIT_CHAT and so on name a role's model, COURSEKIT_MODEL that of the
-    others.
+    """In live mode, COURSEKIT_CHAT and similar variables name a role's model, and COURSEKIT_MODEL
+    names the model for all other roles.
     """
     monkeypatch.setenv("COURSEKIT_MODEL", "tiny:1b")
     monkeypatch.setenv("COURSEKIT_HARDEST", " big:70b ")
@@ -91,8 +91,8 @@ def test_settings_name_the_model_of_a_role(
 def test_a_role_that_the_server_does_not_list_is_named_before_anything_is_sent() -> (
     None
 ):
-    """The refusal names the roles' models that are missing, those that the server has, and the line
-    to write.
+    """The refusal names the roles' models that are missing, the models that the server has, and the
+    line to write.
     """
     with (
         upstream(server("tiny:1b", "other")) as (url, seen),
@@ -158,8 +158,8 @@ async def test_the_async_client_asks_once_as_well(
 def test_where_the_list_does_not_tell_the_server_decides(
     names: list[str], status: int
 ) -> None:
-    """A tag left out, a wildcard, an empty list, and a list that is not available, let the request
-    go to the server.
+    """The request is sent if only a tag differs, if the list has a wildcard or is empty, or if the
+    list is not available.
     """
     with (
         upstream(server(*names, status=status)) as (url, _),
@@ -175,7 +175,7 @@ def test_where_the_list_does_not_tell_the_server_decides(
 
 
 def test_a_model_that_plays_no_role_is_the_servers_business() -> None:
-    """Only a role's model is looked up: a server may know more names than it lists."""
+    """Only a role's model is looked up, because a server may accept more names than it lists."""
     with (
         upstream(server("tiny:1b")) as (url, seen),
         connect(base_url=url) as client,
@@ -193,8 +193,8 @@ def test_a_model_that_plays_no_role_is_the_servers_business() -> None:
 def test_what_the_sdk_reads_counts_from_dotenv(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line_end: str
 ) -> None:
-    """Each OPENAI_* setting of the SDK works in .env as in the environment; the environment
-    overrides it, and so do arguments.
+    """Each of the SDK's OPENAI_* settings works in .env as it does in the environment. The
+    environment and arguments override .env.
     """
     monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -246,8 +246,8 @@ def test_what_the_sdk_reads_counts_from_dotenv(
 def test_a_meter_survives_what_another_server_leaves_out(
     usage: Any, created: Any
 ) -> None:
-    """Without usage, ids, fingerprint and a price there is a receipt, which says so, with who
-    answered, and when.
+    """Without usage, IDs, a fingerprint, or a price, there is still a receipt, which says so and
+    shows who answered and when.
     """
     left_out = {"usage": usage, "created": created}
     answer = BARE | {
@@ -277,7 +277,9 @@ def test_a_meter_survives_what_another_server_leaves_out(
 
 
 def test_an_unknown_model_has_counts_and_no_price() -> None:
-    """What a server counted is shown, without a price; to ask for one says that there is none."""
+    """A server's token counts are shown without a price. Asking for a price raises an error that
+    says there is none.
+    """
     usage = {
         "prompt_tokens": 9,
         "completion_tokens": 2,
@@ -315,8 +317,9 @@ DELTAS = [
 
 
 def test_a_stream_survives_what_another_server_leaves_out() -> None:
-    """Null deltas, hidden reasoning, no ids, no usage, no choices: the text still arrives in
-    full."""
+    """With null deltas, with hidden reasoning, or without IDs, usage, or choices, the text still
+    arrives in full.
+    """
     events = (
         b"".join(
             b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in DELTAS

@@ -24,8 +24,8 @@ def model_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_without_the_model_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A missing package, or a missing file, ends with the command that installs or makes them, and
-    writes nothing.
+    """If a package or a file is missing, the program ends with the command that installs or makes
+    it, and writes nothing.
     """
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(SystemExit, match="coursekit local install"):
@@ -43,7 +43,7 @@ def test_without_the_model_it_says_what_to_install(
 def test_only_the_distributions_named_are_taken(
     model_file: Path, tmp_path: Path
 ) -> None:
-    """Names after the model choose; the others' files stay unchanged."""
+    """The names after the model choose which files are written; the other files stay unchanged."""
     tool.main(
         [str(model_file), "capital", "year", "--out", str(tmp_path / "out")]
     )
@@ -56,8 +56,8 @@ def test_only_the_distributions_named_are_taken(
 def test_a_stored_distribution_is_the_model_s(
     model_file: Path, tmp_path: Path
 ) -> None:
-    """Read back, it has the whole vocabulary, the model's log-probabilities (normalized) and the
-    reply's counts.
+    """When it is read back, the file has the entire vocabulary, the model's log-probabilities
+    (normalized), and the reply's counts.
     """
     model = LocalModel(model_file)
     prompt = tool.Prompt("x", "It shows.", question="Say it.", after=3)
@@ -107,7 +107,7 @@ def test_grouping_tells_how_wrong_it_is(
 def test_a_changed_chat_template_is_noticed(
     model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the model's own template made another prompt than ours, nothing is stored."""
+    """If the model's own template produces a different prompt from ours, nothing is stored."""
     monkeypatch.setattr(
         Server,
         "handle_chat_completions",
@@ -124,7 +124,7 @@ def test_a_changed_chat_template_is_noticed(
 
 
 def test_parts_of_characters_are_written_as_bytes() -> None:
-    """A token that is part of a character is shown by its bytes."""
+    """A token that is part of a character is shown as bytes."""
     assert token_text("né".encode()) == "né"
     assert token_text(b" \xe3\x81") == " \\xe3\\x81"
 
@@ -132,8 +132,8 @@ def test_parts_of_characters_are_written_as_bytes() -> None:
 def test_a_garden_is_recorded_and_read_back(
     model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The most probable continuations first, each with its named tokens and the mass of the others;
-    the file says how near its numbers come.
+    """The most probable continuations are first, each with its named tokens and the mass of the
+    others. The file says how close its numbers are.
     """
     monkeypatch.setattr(garden, "NODES", 12)
     monkeypatch.setattr(garden, "NAMED", 50)
@@ -160,7 +160,7 @@ def test_a_garden_is_recorded_and_read_back(
 
 
 def garden_bytes_are_the_same_again(path: Path, model_file: Path) -> bool:
-    """No time or path gets into the file."""
+    """The file contains no time and no path."""
     again = path.with_name("again.json.gz")
     garden.main([str(model_file), "--out", str(again)])
     return again.read_bytes() == path.read_bytes()

@@ -1,4 +1,4 @@
-"""/v1/files and /v1/batches of the offline API, through the SDK, in process and on a socket."""
+"""The offline API's /v1/files and /v1/batches, through the SDK, in process and on a socket."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ASKED = (
 
 
 def line(custom_id: str, body: Any, **more: Any) -> str:
-    """A line of an input file."""
+    """A line in an input file."""
     return json.dumps(
         {
             "custom_id": custom_id,
@@ -78,14 +78,14 @@ def submit(client: openai.OpenAI, content: str, **more: Any) -> Any:
 
 
 def after(client: openai.OpenAI, batch: Any, seconds: float) -> Any:
-    """The batch at this time, in seconds on the clock."""
+    """The batch at this time, in seconds by the clock."""
     clock: Any = wired_to(client).clock
     clock.wait(seconds)
     return client.batches.retrieve(batch.id)
 
 
 def results(client: openai.OpenAI, file_id: str) -> dict[str, Any]:
-    """custom_id -> response, of an output or error file."""
+    """custom_id -> response, from an output or error file."""
     told = [
         json.loads(text)
         for text in client.files.content(file_id).text.splitlines()
@@ -96,8 +96,8 @@ def results(client: openai.OpenAI, file_id: str) -> dict[str, Any]:
 def test_a_batch_goes_through_its_stages_on_the_clock(
     client: openai.OpenAI,
 ) -> None:
-    """Validating for 3 s, in progress for 10 s, finalizing for 2 s, then completed; the times are
-    stamped.
+    """A batch is validating for 3 s, in progress for 10 s, finalizing for 2 s, and then completed,
+    with a timestamp for each state.
     """
     batch = submit(client, lines())
     told = {
@@ -130,8 +130,8 @@ def test_a_batch_goes_through_its_stages_on_the_clock(
 
 
 def test_answers_and_errors_are_in_two_files(client: openai.OpenAI) -> None:
-    """A request that was answered is in the output file with its completion, one that was refused
-    in the error file.
+    """An answered request is in the output file with its completion, and a refused one is in the
+    error file.
     """
     done = after(client, submit(client, lines(), metadata={"course": "5"}), 15)
     good, bad = (
@@ -165,7 +165,7 @@ def test_answers_and_errors_are_in_two_files(client: openai.OpenAI) -> None:
 def test_a_batch_of_wrong_requests_has_no_output_file(
     client: openai.OpenAI,
 ) -> None:
-    """It completes all the same; there is an error file alone."""
+    """The batch still completes, with only an error file."""
     done = after(
         client, submit(client, line("wrong", params(temperature=7))), 15
     )
@@ -176,7 +176,9 @@ def test_a_batch_of_wrong_requests_has_no_output_file(
 def test_a_cancelled_batch_keeps_what_was_answered(
     client: openai.OpenAI,
 ) -> None:
-    """Halfway through, half of the requests are answered and stay so; the others are in no file."""
+    """Halfway through, half of the requests are answered and stay answered; the others are not in
+    any file.
+    """
     batch = submit(client, lines())
     after(client, batch, 8)
     assert client.batches.cancel(batch.id).status == "cancelling"
@@ -224,8 +226,8 @@ FAULTY = [
 def test_a_faulty_file_fails_the_batch(
     client: openai.OpenAI, content: str, code: str, number: int | None
 ) -> None:
-    """The batch is created, then fails in validation; its errors name code and line, and nothing is
-    answered.
+    """The batch is created and then fails validation. Its errors name the code and the line, and
+    nothing is answered.
     """
     batch = submit(client, content)
     failed = after(client, batch, 3)
@@ -244,7 +246,7 @@ def test_a_faulty_file_fails_the_batch(
 
 
 def test_only_a_hundred_faults_are_told() -> None:
-    """A file that is not JSONL at all does not make an answer as large as itself."""
+    """A file that is not JSONL at all does not cause an answer as large as the file."""
     assert len(read_input(b"x\n" * 5000)[1]) == 100
 
 
@@ -259,7 +261,9 @@ WRONG = [
 def test_a_wrong_batch_is_refused_at_once(
     client: openai.OpenAI, changed: Any, status: int, param: str
 ) -> None:
-    """An endpoint that the offline API has not, another window, or a file that does not exist."""
+    """An endpoint that the offline API does not have, another completion window, or a file that
+    does not exist is refused.
+    """
     file = client.files.create(
         file=("input.jsonl", lines().encode()), purpose="batch"
     )
@@ -298,13 +302,15 @@ def test_files_can_be_listed_read_and_deleted(client: openai.OpenAI) -> None:
 
 
 def test_another_purpose_is_refused(client: openai.OpenAI) -> None:
-    """The offline API has no use for files of fine-tuning, and says so."""
+    """The offline API does not use fine-tuning files, and says so."""
     with pytest.raises(openai.BadRequestError, match="'batch' alone"):
         client.files.create(file=("train.jsonl", b"{}"), purpose="fine-tune")
 
 
 def test_what_is_kept_has_a_bound(client: openai.OpenAI) -> None:
-    """Too many bytes, or too many files, are refused with what to do; deleting makes room."""
+    """Too many bytes or files are refused with a message that says what to do. Deleting a file
+    makes room.
+    """
     file = client.files.create(file=("big.jsonl", b"x" * ROOM), purpose="batch")
     with pytest.raises(openai.APIStatusError, match="Delete some") as refused:
         client.files.create(file=("more.jsonl", b"x"), purpose="batch")
@@ -317,14 +323,16 @@ def test_what_is_kept_has_a_bound(client: openai.OpenAI) -> None:
 
 
 def test_what_is_not_recorded_is_told_at_once(client: openai.OpenAI) -> None:
-    """Nobody waits for a batch whose answers do not exist: creating it raises RecordingNotFound."""
+    """If a batch's answers do not exist, creating the batch raises RecordingNotFound, so you do not
+    wait in vain.
+    """
     with pytest.raises(RecordingNotFound):
         submit(client, line("new", params("What is the capital of Chad?")))
 
 
 def test_rate_limits_do_not_touch_a_batch(recordings: Path) -> None:
-    """Four requests in a batch pass although the account allows one request per minute, and
-    that one is still available.
+    """Four requests in a batch pass even though the account allows one request per minute, which is
+    still available.
     """
     client = connect(
         "replay",
@@ -340,7 +348,7 @@ def test_rate_limits_do_not_touch_a_batch(recordings: Path) -> None:
 
 
 def test_faults_strike_files_and_batches(recordings: Path) -> None:
-    """The server can fail at any request, also at one for a batch."""
+    """The server can make any request fail, including one for a batch."""
     client = connect(
         "replay",
         recordings=recordings,
@@ -354,7 +362,7 @@ def test_faults_strike_files_and_batches(recordings: Path) -> None:
 
 
 def test_a_batch_on_a_socket(recordings: Path) -> None:
-    """The server serves the same; every learner has files and batches of their own."""
+    """The server offers the same endpoints, and every learner has separate files and batches."""
     with served(recordings) as server:
         ada, ben = server.client("ada"), server.client("ben")
         batch = ada.batches.retrieve(submit(ada, lines()).id)

@@ -1,4 +1,4 @@
-"""Requests through the Batch API: what is submitted, what is collected, and what it costs."""
+"""Requests through the Batch API: what is submitted, what is collected, and what a batch costs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def client(recordings: Path) -> openai.AsyncOpenAI:
 async def test_the_results_are_those_of_run_batch_at_half_the_price(
     client: openai.AsyncOpenAI,
 ) -> None:
-    """The same list, the same texts in the same order, the same tokens; half the cost."""
+    """The same list gives the same texts in the same order with the same tokens, at half the
+    cost.
+    """
     at_once = await run_batch(client, PROMPTS, model="gpt-4o")
     later = await collect_batch(
         client, await submit_batch(client, PROMPTS, model="gpt-4o")
@@ -69,8 +71,8 @@ async def test_the_results_are_those_of_run_batch_at_half_the_price(
 async def test_waiting_passes_on_the_clients_clock(
     client: openai.AsyncOpenAI,
 ) -> None:
-    """Looks at 0, 10 and 20 seconds: three polls, and no second of real time. ``seconds`` is what
-    the batch took.
+    """The batch is polled three times, after 0, 10, and 20 seconds, without waiting in real time.
+    ``seconds`` is how long the batch took.
     """
     later = await collect_batch(
         client, await submit_batch(client, PROMPTS, model="gpt-4o"), every=10
@@ -80,8 +82,8 @@ async def test_waiting_passes_on_the_clients_clock(
 
 
 async def test_a_refused_request_is_a_value(client: openai.AsyncOpenAI) -> None:
-    """It does not cost the other answers, and is the exception that a call of its own would have
-    raised.
+    """A refused request does not cost the other answers, and its result is the exception that a
+    separate call would have raised.
     """
     later = await collect_batch(
         client,
@@ -106,8 +108,8 @@ async def test_a_refused_request_is_a_value(client: openai.AsyncOpenAI) -> None:
 
 
 async def test_another_program_can_collect(recordings: Path) -> None:
-    """The id is enough: the order is read back from the file that was uploaded. Over a socket, real
-    clients.
+    """The batch's ID is enough, because the order is read back from the uploaded file. (Tested over
+    a socket with real clients.)
     """
     with served(recordings) as server:
         async with server.async_client("ada") as first:
@@ -122,7 +124,7 @@ async def test_another_program_can_collect(recordings: Path) -> None:
 async def test_what_a_cancelled_batch_answered_is_kept(
     client: openai.AsyncOpenAI,
 ) -> None:
-    """What was not executed is NotSent, and the results say that they were stopped."""
+    """A request that was not executed is NotSent, and the results say that they were stopped."""
     batch_id = await submit_batch(client, PROMPTS, model="gpt-4o")
     clock: Any = wired_to(client).clock
     clock.wait(8)
@@ -195,8 +197,8 @@ def altering(
 async def test_an_odd_answer_is_an_answer(
     name: str, client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An answer with a field that the SDK does not know, or knows otherwise, counts: as lenient as
-    the SDK itself.
+    """An answer with a field that the SDK does not know, or knows in another form, counts, as it
+    does in the SDK itself.
     """
     batch_id = await submit_batch(client, PROMPTS, model="gpt-4o")
     altering(client, monkeypatch, ODD_LINES[name])
@@ -209,8 +211,8 @@ async def test_an_odd_answer_is_an_answer(
 async def test_a_line_that_holds_no_answer_costs_only_its_own(
     name: str, client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Broken JSON, a missing body or another name in one line: that request has an error, the
-    others their answers.
+    """If one line has broken JSON, no body, or another name, only that request gets an error; the
+    others get their answers.
     """
     batch_id = await submit_batch(client, PROMPTS, model="gpt-4o")
     broken = {
@@ -229,7 +231,7 @@ async def test_a_line_that_holds_no_answer_costs_only_its_own(
 async def test_a_file_that_the_api_refuses_is_told(
     client: openai.AsyncOpenAI,
 ) -> None:
-    """BatchFailed names the line; nothing was answered."""
+    """BatchFailed names the line, and nothing was answered."""
     content = b'{"custom_id": "a"}\n'
     file = await client.files.create(
         file=("odd.jsonl", content), purpose="batch"
@@ -246,8 +248,8 @@ async def test_a_file_that_the_api_refuses_is_told(
 
 
 def test_the_file_has_a_line_for_each_request() -> None:
-    """custom_id, method, url and body, as the Batch API asks for; extra_body is a part of the
-    body.
+    """A line has custom_id, method, url, and body, as the Batch API requires, and extra_body is
+    part of the body.
     """
     requests = as_requests(
         [
@@ -286,7 +288,7 @@ def test_the_file_has_a_line_for_each_request() -> None:
 async def test_what_does_not_go_into_a_batch_is_told_before_anything_is_sent(
     client: openai.AsyncOpenAI, items: Any, told: str
 ) -> None:
-    """An empty list, two models, an argument of the client, too many requests."""
+    """An empty list, two models, an argument for the client, and too many requests are refused."""
     with pytest.raises(ValueError, match=told):
         await submit_batch(client, items)
     assert [file async for file in client.files.list()] == []
@@ -295,7 +297,7 @@ async def test_what_does_not_go_into_a_batch_is_told_before_anything_is_sent(
 def test_a_file_that_is_too_large_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """200 MB are the most (here 200 bytes); the list is to be split."""
+    """The limit is 200 MB (here, 200 bytes), and the message says to split the list."""
     monkeypatch.setattr("coursekit.batching.batch_api.MOST_BYTES", 200)
     with pytest.raises(ValueError, match="takes at most 200 bytes"):
         input_file(as_requests(PROMPTS, {"model": "gpt-4o"}))
@@ -304,6 +306,6 @@ def test_a_file_that_is_too_large_is_told(
 async def test_a_time_that_is_none_is_refused(
     client: openai.AsyncOpenAI,
 ) -> None:
-    """every=0 would ask without end."""
+    """every=0 is refused, because it would poll endlessly."""
     with pytest.raises(ValueError, match="every=0"):
         await collect_batch(client, "batch_1", every=0)

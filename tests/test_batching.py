@@ -1,4 +1,4 @@
-"""coursekit.batching.run: many requests, results as values."""
+"""coursekit.batching.run: many requests, with results as values."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_results_come_in_the_order_of_the_requests() -> None:
 async def test_usage_cost_and_time_are_those_of_the_calls(
     tmp_path: Path,
 ) -> None:
-    """The whole has the usage and the cost of its replies, and the seconds of the client's own
+    """Results have the total usage and cost of their replies, and the seconds by the client's own
     clock.
     """
     client = client_with(tmp_path, PROMPTS)
@@ -79,7 +79,7 @@ async def test_usage_cost_and_time_are_those_of_the_calls(
         r.receipt.price.total for r in results if r.receipt and r.receipt.price
     )
     assert results.cost == 40 * (14 * Decimal("2.5") + 2 * 10) / 1_000_000
-    # one that learns the limits, then the others together
+    # one request that learns the limits, and then the others together
     assert results.seconds == pytest.approx(2 * LATENCY)
     assert repr(results).startswith(
         "40 of 40 answered · 40 requests · 560 tokens in · 80 out · $0.0022 · 0.4 s"
@@ -136,7 +136,9 @@ LONG_WAIT = error_answer(
 
 
 async def test_one_long_wait_costs_one_request() -> None:
-    """A Retry-After of days is not waited for: that request fails, the others are answered."""
+    """A run does not wait for a Retry-After of days: that request fails, and the others are
+    answered.
+    """
     client, answers = client_of(
         lambda prompt, _: (
             LONG_WAIT if prompt == PROMPTS[1] else whole("Hello", LATENCY)
@@ -203,7 +205,9 @@ async def test_a_model_that_does_not_exist_is_asked_once() -> None:
 async def test_no_money_and_reached_caps_stop_the_run(
     code: str, place: str
 ) -> None:
-    """Each code of an empty account or a reached cap stops the run, as code or as type."""
+    """Each error code for an empty account or a reached cap stops the run, whether it is the
+    error's code or its type.
+    """
     more: Any = (
         {place: code} if place == "type" else {"code": code, "type": "requests"}
     )
@@ -215,8 +219,8 @@ async def test_no_money_and_reached_caps_stop_the_run(
 
 
 async def test_an_odd_usage_costs_no_answer() -> None:
-    """An answer whose usage cannot be read, as other servers send, is an answer; its cost is not
-    known.
+    """An answer with unreadable usage, as other servers send it, is an answer, but its cost is
+    unknown.
     """
     body = {
         **completion("Hello"),
@@ -231,8 +235,8 @@ async def test_an_odd_usage_costs_no_answer() -> None:
 async def test_a_wrong_request_costs_nobody_elses_answer(
     tmp_path: Path,
 ) -> None:
-    """One that the API refuses, or that has no recording, is a result with its own exception; the
-    others are there.
+    """A request that the API refuses, or that has no recording, becomes a result with its own
+    exception; the other results are there.
     """
     client = client_with(tmp_path, PROMPTS[:3])
     wrong = {"messages": [{"role": "nobody", "content": "Hi"}]}
@@ -256,8 +260,8 @@ async def test_a_wrong_request_costs_nobody_elses_answer(
 async def test_texts_of_a_failed_run_tell_which_and_keep_the_rest(
     tmp_path: Path,
 ) -> None:
-    """texts() raises Unanswered with the paid results in it; texts(missing=None) puts None where
-    one is missing.
+    """texts() raises Unanswered, which contains the paid results; texts(missing=None) returns None
+    for each missing text.
     """
     results = await run_batch(
         client_with(tmp_path, PROMPTS[:2]),
@@ -299,7 +303,7 @@ async def test_failures_are_retried_in_one_layer() -> None:
 
 
 async def test_retries_end_with_the_policy() -> None:
-    """After the policy's attempts the last exception is the result."""
+    """After the policy's attempts, the last exception is the result."""
     client, answers = client_of(
         lambda *_: error_answer(503, "Overloaded.", type="server_error")
     )
@@ -329,8 +333,8 @@ async def test_others_go_on_while_one_waits_for_its_retry() -> None:
 
 
 async def test_the_verdict_on_a_run_is_good(tmp_path: Path) -> None:
-    """Under refusals that ask to wait, and failures, nothing is hurried, wasted or lost: the
-    offline API's verdict.
+    """With failures, and refusals that require waiting, nothing is sent too early, wasted, or lost,
+    by the offline API's verdict.
     """
     faults = [
         Fault("rate_limit", times=3, retry_after=5),
@@ -353,8 +357,8 @@ async def test_the_verdict_on_a_run_is_good(tmp_path: Path) -> None:
 
 
 async def test_no_money_left_stops_the_run() -> None:
-    """After insufficient_quota nothing more is sent. Paid answers are kept, and the other
-    requests are NotSent.
+    """After insufficient_quota, nothing more is sent. Paid answers are kept, and the other requests
+    are NotSent.
     """
     client, answers = client_of(
         lambda prompt, _: (
@@ -393,7 +397,7 @@ async def test_a_wrong_key_costs_one_request() -> None:
 
 
 async def test_an_answer_that_is_no_completion_is_an_error() -> None:
-    """A page of HTML with status 200, or an error with status 200, is a failure and not a reply."""
+    """An HTML page with status 200, or an error with status 200, is a failure and not a reply."""
     page = ApiAnswer(
         200, {"content-type": "text/html"}, b"<html>Welcome to the hotel</html>"
     )
@@ -423,7 +427,7 @@ async def test_no_more_than_max_concurrency_are_under_way() -> None:
 
 
 async def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
-    """With faults, limits and a seeded rng, two runs send the same requests at the same virtual
+    """With faults, limits, and a seeded rng, two runs send the same requests at the same virtual
     times.
     """
 
@@ -446,8 +450,8 @@ async def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
 
 
 async def test_cancellation_waits_for_what_is_under_way() -> None:
-    """A cancelled run sends nothing more, keeps the answers that were in flight, and returns all
-    in its error.
+    """A cancelled run sends nothing more, waits for the answers that are in flight, and puts all
+    answers into its error.
     """
     client, answers = client_of(lambda *_: whole(after=5.0))
     task = asyncio.ensure_future(
@@ -468,7 +472,9 @@ async def test_cancellation_waits_for_what_is_under_way() -> None:
 async def test_a_cancelled_run_does_not_wait_for_ever(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """An answer that takes too long after the cancellation is given up, and its result says so."""
+    """The run gives up on an answer that takes too long after the cancellation, and that result
+    says so.
+    """
     monkeypatch.setattr("coursekit.batching.dispatch.PATIENCE", 0.05)
     slow = folder_with(tmp_path, (params("Hi"), whole(after=60.0)))
     async with connect_async("replay", recordings=slow, speed=1.0) as client:
@@ -485,7 +491,7 @@ async def test_a_cancelled_run_does_not_wait_for_ever(
 
 
 async def test_timeouts_of_asyncio_end_a_run() -> None:
-    """asyncio.timeout() makes a TimeoutError of it, as of anything else that it ends."""
+    """asyncio.timeout() raises a TimeoutError, as it does for anything else that it cancels."""
     client, answers = client_of(
         lambda *_: error_answer(503, "Overloaded.", type="server_error")
     )
@@ -501,7 +507,7 @@ async def test_timeouts_of_asyncio_end_a_run() -> None:
 
 
 async def test_a_mistake_of_the_program_ends_the_run() -> None:
-    """An exception that no request can be blamed for is raised, and not hidden in a result."""
+    """An exception that is not caused by a request is raised, not hidden in a result."""
 
     def answer(prompt: str, _: int) -> ApiAnswer:
         raise ZeroDivisionError
@@ -515,10 +521,12 @@ async def test_a_mistake_of_the_program_ends_the_run() -> None:
 async def test_the_cap_stops_before_the_call_that_could_break_it(
     tmp_path: Path,
 ) -> None:
-    """What a run spends never passes max_cost, not even if every call in flight costs its most."""
+    """A run never spends more than max_cost, even if every call in flight costs as much as it
+    can.
+    """
     prompts = PROMPTS[:10]
     client = client_with(tmp_path, prompts, {"max_completion_tokens": 2})
-    # 14 tokens in and 2 out; at its worst the prompt is a few tokens shorter
+    # 14 tokens in and 2 out; the estimate for the prompt may be a few tokens too low
     price = Decimal("0.000055")
     results = await run_batch(
         client,
@@ -534,8 +542,8 @@ async def test_the_cap_stops_before_the_call_that_could_break_it(
 
 
 async def test_an_answer_that_did_not_arrive_counts_for_the_cap() -> None:
-    """A timed-out attempt may still be billed, so it counts at its worst, and its retry only goes if both
-    fit in.
+    """An attempt that timed out may still be billed, so it counts at its maximum cost, and it is
+    retried only if both attempts fit the budget.
     """
     client, answers = client_of(lambda *_: ApiAnswer(after=NEVER))
     options = {"model": "gpt-4o", "max_completion_tokens": 1000, "timeout": 1.0}
@@ -548,8 +556,8 @@ async def test_an_answer_that_did_not_arrive_counts_for_the_cap() -> None:
 
 
 async def test_a_cap_needs_a_bound_on_each_call() -> None:
-    """Without max_completion_tokens, or for a model without a price, max_cost is refused before
-    anything is sent.
+    """max_cost is refused before anything is sent if max_completion_tokens is missing or the model
+    has no price.
     """
     client, answers = client_of(lambda *_: whole())
     with pytest.raises(
@@ -588,7 +596,7 @@ async def test_limits_that_are_none_are_refused(
 
 
 async def test_a_sync_client_is_refused() -> None:
-    """run_batch says which client it takes."""
+    """run_batch says which client it accepts."""
     with (
         connect() as client,
         pytest.raises(
@@ -611,8 +619,8 @@ async def test_nothing_to_do_is_no_error() -> None:
 async def test_batch_completions_is_the_tutorials_function(
     tmp_path: Path,
 ) -> None:
-    """batch_completions() returns the texts in order, from five at a time; what it cannot answer it
-    raises.
+    """batch_completions() returns the texts in order and sends five requests at a time. If a
+    request has no answer, it raises an error.
     """
     more = {"model": "gpt-4o-mini", "max_completion_tokens": 200}
     client = client_with(tmp_path, PROMPTS, more)

@@ -1,4 +1,4 @@
-"""coursekit.batching.checkpoint: what was paid for is on the disk, whatever happens."""
+"""coursekit.batching.checkpoint: paid answers are on the disk, whatever happens."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ PROMPTS = [f"Question {i}?" for i in range(30)]
 async def test_a_second_run_asks_only_for_what_is_missing(
     tmp_path: Path,
 ) -> None:
-    """With the same checkpoint, answers that it has are not asked for again, and stay unchanged."""
+    """A run with the same checkpoint does not request answers that are in it again, and does not
+    change them.
+    """
     client, answers = client_of(
         lambda prompt, _: whole(
             f"Answer to {prompt}", request_id=f"req {prompt}"
@@ -51,7 +53,7 @@ async def test_a_second_run_asks_only_for_what_is_missing(
 
 
 async def test_answers_belong_to_what_was_asked(tmp_path: Path) -> None:
-    """A list may be reordered; another parameter, or a custom_id of its own, makes another
+    """A list may be reordered. Another parameter or a different custom_id makes it another
     request.
     """
     client, answers = client_of(lambda prompt, _: whole(f"Answer to {prompt}"))
@@ -88,7 +90,9 @@ async def test_the_same_prompt_twice_is_two_requests(tmp_path: Path) -> None:
 
 
 async def test_failures_are_not_kept(tmp_path: Path) -> None:
-    """What failed is asked again by the next run: it was not paid for, and may go well by then."""
+    """The next run sends failed requests again, because they were not paid for and may succeed by
+    then.
+    """
     client = client_with(tmp_path, PROMPTS[:2])
     file = tmp_path / "answers.db"
     assert (
@@ -132,7 +136,7 @@ async def test_a_cancelled_run_keeps_what_was_under_way(tmp_path: Path) -> None:
 
 
 async def test_one_run_at_a_time(tmp_path: Path) -> None:
-    """A checkpoint in use by another process is refused before anything is sent."""
+    """A checkpoint that another process is using is refused before anything is sent."""
     file = tmp_path / "answers.db"
     hold = (
         "import sys, time; from coursekit.batching.checkpoint import open_checkpoint\n"
@@ -171,7 +175,7 @@ async def refused(file: Path, message: str) -> None:
 async def test_files_that_are_no_checkpoint_are_left_alone(
     tmp_path: Path,
 ) -> None:
-    """A text file, another program's database and a folder that is not there are refused, and
+    """A text file, another program's database, and a folder that does not exist are refused, and
     nothing is changed.
     """
     text, other = tmp_path / "notes.txt", tmp_path / "other.db"
@@ -196,7 +200,7 @@ async def test_files_that_are_no_checkpoint_are_left_alone(
 
 @pytest.fixture
 def as_nobody() -> Iterator[Path]:
-    """A folder with a checkpoint, both for reading only, and for a user whom that concerns."""
+    """A folder with a checkpoint, both read-only, for a user to whom that applies."""
     with tempfile.TemporaryDirectory() as name:
         folder, root = Path(name), os.geteuid() == 0
         with module.open_checkpoint(folder / "answers.db", []):
@@ -256,7 +260,9 @@ async def test_a_full_disk_is_told_first(
 
 
 async def test_a_file_that_may_not_grow_is_told_first(tmp_path: Path) -> None:
-    """So is the operating system's own limit on the size of a file."""
+    """The operating system's own limit on the size of a file also raises an error before anything
+    is sent.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
     try:
@@ -271,7 +277,7 @@ async def test_a_file_that_may_not_grow_is_told_first(tmp_path: Path) -> None:
 async def test_a_disk_that_fills_up_later_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When an answer cannot be written, nothing more is sent; the answers so far are in the
+    """If an answer cannot be written, nothing more is sent, and the answers so far are in the
     results.
     """
     monkeypatch.setattr(module.Checkpoint, "claim", lambda self, room: None)
@@ -305,7 +311,7 @@ async def test_a_disk_that_fills_up_later_ends_the_run(
 
 
 def limit_size(monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
-    """Databases may have so many pages of 4 kB: SQLite then says what it says on a full disk."""
+    """Limit databases to this many pages of 4 kB. SQLite then fails as it does on a full disk."""
     connect = sqlite3.connect
 
     def limited(*args: Any, **options: Any) -> sqlite3.Connection:

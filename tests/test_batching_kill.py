@@ -1,4 +1,4 @@
-"""run_batch against kill -9: four times in a run of 500 requests."""
+"""run_batch survives kill -9, four times in a run of 500 requests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Program:
         )
 
     def start(self) -> int:
-        """A run; returns the number of its process."""
+        """Start a run. Returns its process ID."""
         assert self.process.stdin is not None
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
@@ -62,8 +62,8 @@ def program(server: Served, file: Path) -> Iterator[Program]:
 def test_a_run_that_is_killed_loses_and_repeats_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After four kill -9 at random moments, a run ends with all 500 answers. The file is never
-    damaged, and only requests that were in flight at a kill are sent twice.
+    """After being killed four times at random moments, a run ends with all 500 answers. The file is
+    never damaged, and only requests that were in flight at a kill are sent twice.
     """
     # so that the ledger holds them all
     monkeypatch.setattr("coursekit.offline.server.learners.ATTEMPTS", 10_000)
@@ -112,7 +112,7 @@ def wait_until(server: Served, count: int) -> None:
 
 
 def kept(file: Path) -> int:
-    """How many answers are in the checkpoint, which is whole."""
+    """How many answers are in the checkpoint, which must be undamaged."""
     connection = sqlite3.connect(file)
     try:
         assert connection.execute("PRAGMA integrity_check").fetchone() == (

@@ -1,4 +1,4 @@
-"""coursekit.batching.pacing: two budgets, given or learnt, and nothing that the server would
+"""coursekit.batching.pacing: two budgets, given or learned, and no request that the server would
 refuse.
 """
 
@@ -52,8 +52,8 @@ def used_account(
     each: int = 4,
     **more: Any,
 ) -> Account:
-    """An account with this number of requests, and ``each`` tokens for each of them, left in its
-    minute.
+    """An account that has this number of requests, and ``each`` tokens for each of them, left in
+    its minute.
     """
     account = Account(rpm=rpm, tpm=tpm, **more)
     for bucket, limit, rest in zip(
@@ -71,8 +71,9 @@ def refusals(client: openai.AsyncOpenAI) -> int:
 async def test_a_limit_of_requests_is_used_up_without_a_refusal(
     tmp_path: Path, options: dict[str, Any]
 ) -> None:
-    """With 10 of 60 requests left, 100 take little more than the 90 s that the limit asks for,
-    without a 429; whether the limit is given or learnt."""
+    """With 10 of 60 requests left, 100 requests take little more than the 90 s that the limit
+    requires, without a 429, whether the limit is given or learned.
+    """
     client = client_with(tmp_path, PROMPTS, rate_limit=used_account(rpm=60))
     results = await run_batch(client, PROMPTS, model="gpt-4o", **options)
     assert (
@@ -88,7 +89,7 @@ async def test_a_limit_of_requests_is_used_up_without_a_refusal(
 async def test_a_limit_of_tokens_is_used_up_without_a_refusal(
     tmp_path: Path, options: dict[str, Any]
 ) -> None:
-    """The same for tokens, of which a request takes its max_completion_tokens."""
+    """The same applies to tokens, of which a request takes its max_completion_tokens."""
     more = {"max_completion_tokens": 50}
     client = client_with(
         tmp_path, PROMPTS, more, rate_limit=used_account(tpm=3000, each=50)
@@ -101,8 +102,8 @@ async def test_a_limit_of_tokens_is_used_up_without_a_refusal(
 
 
 async def test_what_is_left_goes_at_once(tmp_path: Path) -> None:
-    """What the first answer's headers show as left goes together, and no more: then the pace is the
-    limit's.
+    """The requests that the first answer's headers show as remaining are sent together, and no
+    more. After that, the limit sets the pace.
     """
     client = client_with(tmp_path, PROMPTS, rate_limit={"rpm": 60})
     results = await run_batch(client, PROMPTS, model="gpt-4o")
@@ -114,7 +115,7 @@ async def test_what_is_left_goes_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_lower_rate_of_ones_own_is_kept_evenly(tmp_path: Path) -> None:
-    """A given rate below the server's limit is kept to from the first request on, evenly."""
+    """A given rate below the server's limit is followed evenly, from the first request on."""
     client = client_with(tmp_path, PROMPTS[:20], rate_limit={"rpm": 500})
     await run_batch(client, PROMPTS[:20], model="gpt-4o", rpm=30)
     gaps = [
@@ -124,8 +125,8 @@ async def test_a_lower_rate_of_ones_own_is_kept_evenly(tmp_path: Path) -> None:
 
 
 async def test_a_rate_of_tokens_is_corrected_by_the_usage() -> None:
-    """Of a given rate of tokens, requests take what they turn out to use: 16 tokens each, whatever
-    was estimated.
+    """From a given token rate, requests take what they actually use: 16 tokens each, whatever was
+    estimated.
     """
     client, _ = client_of(lambda *_: whole(after=LATENCY))
     results = await run_batch(
@@ -137,7 +138,7 @@ async def test_a_rate_of_tokens_is_corrected_by_the_usage() -> None:
 async def test_a_limit_that_is_lowered_in_mid_run_is_followed(
     tmp_path: Path,
 ) -> None:
-    """When the headers show half the limit, the pace halves, at the price of a few refusals at
+    """If the headers show half the limit, the pace is halved, at the cost of a few refusals at
     most.
     """
     client = client_with(
@@ -160,13 +161,13 @@ async def test_a_limit_that_is_lowered_in_mid_run_is_followed(
     results = await run_batch(client, PROMPTS, model="gpt-4o")
     least = 40 + (100 - LEFT - 40) * 2 + LATENCY
     assert len(results.answered) == 100 and results.refused <= 2
-    # three requests' time, of which the refusal takes one
+    # the time of three requests, one of which the refusal takes
     assert least <= results.seconds <= least + 3 * 2
 
 
 async def test_who_else_uses_the_account_is_heard_of(tmp_path: Path) -> None:
-    """Two runs share an account, each without a word of the other: together they use it up, with
-    hardly a refusal.
+    """Two runs that do not know about each other share an account and use all of it, with hardly
+    any refusals.
     """
     account = used_account(rpm=60)
     one = client_with(tmp_path, PROMPTS, rate_limit=account)
@@ -185,8 +186,8 @@ async def test_who_else_uses_the_account_is_heard_of(tmp_path: Path) -> None:
 async def test_an_account_that_takes_the_prompt_alone_is_noticed(
     tmp_path: Path,
 ) -> None:
-    """Where the headers show that max_completion_tokens are not taken, as genuine ones do, they
-    hold nothing up.
+    """If the headers show, as genuine ones do, that max_completion_tokens are not deducted, the
+    setting delays nothing.
     """
     more = {"max_completion_tokens": 2000}
     limits = {"rpm": 10_000, "tpm": 10_000}
@@ -198,14 +199,14 @@ async def test_an_account_that_takes_the_prompt_alone_is_noticed(
     ).seconds < 1
     strict = client_with(tmp_path, PROMPTS[:15], more, rate_limit=limits)
     results = await run_batch(strict, PROMPTS[:15], model="gpt-4o", **more)
-    # five at once, then one each 12 s
+    # five immediately, then one every 12 s
     assert results.refused == 0 and results.seconds == pytest.approx(
         120 + LATENCY, rel=0.03
     )
 
 
 async def test_each_model_has_limits_of_its_own(tmp_path: Path) -> None:
-    """Requests to two models are paced each by the limits of its model."""
+    """Requests to two models are paced by each model's own limits."""
     limits = {"models": {"gpt-4o": {"rpm": 30}, "gpt-4o-mini": {"rpm": 60}}}
     client, _ = client_of(lambda *_: whole(after=LATENCY))
     clock: VirtualClock = wired_to(client).clock
@@ -220,7 +221,7 @@ async def test_each_model_has_limits_of_its_own(tmp_path: Path) -> None:
     ]
     results = await run_batch(client, requests)
     assert len(results.answered) == 90 and results.refused == 0
-    # 15 more than the 30 that may go at once, one each 2 s
+    # 15 more than the 30 that may go immediately, one every 2 s
     assert 30 <= results.seconds <= 33
 
 
@@ -245,7 +246,7 @@ async def test_a_refusal_holds_everybody_until_it_says_so() -> None:
 
 
 async def test_without_headers_nothing_is_limited() -> None:
-    """A server that tells no limits gets requests as fast as max_concurrency allows."""
+    """A server that does not report limits gets requests as fast as max_concurrency allows."""
     client, _ = client_of(lambda *_: whole(after=1.0))
     results = await run_batch(
         client, PROMPTS, model="gpt-4o", max_concurrency=50
@@ -262,7 +263,7 @@ async def test_without_headers_nothing_is_limited() -> None:
 def test_a_given_rate_is_never_exceeded(
     per_minute: float, requests: list[tuple[float, float]]
 ) -> None:
-    """In any period, a rate lets through what the period allows, plus one second's worth and
+    """In any period, a rate allows as many requests as fit the period, plus one second's worth and
     one request.
     """
     rate, now, sent = GivenRate(per_minute, 0.0), 0.0, []
@@ -298,9 +299,9 @@ def test_what_the_pacer_sends_the_account_admits(
     latency: float,
     requests: list[tuple[int, float]],
 ) -> None:
-    """Whatever its limits and however used, an account refuses nothing that a pacer sends if the
-    pacer learns of each answer after ``latency`` seconds, except a request above the whole
-    limit."""
+    """Whatever its limits and its usage, an account refuses nothing that a pacer sends, except a
+    request above the entire limit, if the pacer receives each answer after ``latency`` seconds.
+    """
     account, pacer, now = Account(rpm=rpm, tpm=tpm), Pacer(None, None, 0.0), 0.0
     for bucket, limit in zip(
         account._of("gpt-4o")[1:], (rpm, tpm), strict=True
@@ -332,7 +333,7 @@ def test_what_the_pacer_sends_the_account_admits(
 
 @given(st.integers(0, 400_000_000))
 def test_durations_are_read_as_go_writes_them(milliseconds: int) -> None:
-    """A time in a header, as "1m26.4s", is read as what was written."""
+    """A duration in a header, such as "1m26.4s", is read correctly."""
     assert go_seconds(go_duration(milliseconds)) == pytest.approx(
         milliseconds / 1000
     )
@@ -340,7 +341,7 @@ def test_durations_are_read_as_go_writes_them(milliseconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["5", "soon", "1d", "s5"])
 def test_a_time_that_is_none_tells_nothing(text: str) -> None:
-    """Headers that cannot be read are as good as none."""
+    """Headers that cannot be read count as missing."""
     headers = {
         **MinuteLimits(60, 1000).headers(1, 10),
         "x-ratelimit-reset-requests": text,
@@ -363,8 +364,8 @@ def test_a_time_that_is_none_tells_nothing(text: str) -> None:
 
 
 def test_a_limit_for_a_day_is_told_by_its_reset() -> None:
-    """Of 10,000 requests a day, one is refilled in 8.64 s; of 10,000 a minute, in 6 ms: genuine
-    headers show both.
+    """One of 10,000 requests per day is refilled in 8.64 s, and one of 10,000 per minute in 6 ms.
+    Genuine headers show both.
     """
     headers = {
         "x-ratelimit-limit-requests": "10000",
@@ -387,8 +388,9 @@ def test_a_limit_for_a_day_is_told_by_its_reset() -> None:
 
 
 def test_before_anything_is_known_one_request_goes_alone() -> None:
-    """Without a given rate the second request waits for the first answer, and a failure without
-    headers changes nothing."""
+    """Without a given rate, the second request waits for the first answer, and a failure without
+    headers changes nothing.
+    """
     pacer, one = Pacer(None, None, 0.0), Tokens(10, 10)
     ticket = pacer.take(one, 0.0)
     assert pacer.earliest(one, 1.0) == math.inf

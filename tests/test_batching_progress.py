@@ -1,4 +1,4 @@
-"""coursekit.batching.progress: a bar where somebody watches, and nothing where nobody does."""
+"""coursekit.batching.progress: a bar if somebody is watching, and nothing otherwise."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.offline_api import error_answer, whole
 async def test_nothing_is_shown_in_virtual_time(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """In virtual time there is nothing to wait for, so stored outputs have no bar."""
+    """In virtual time, nothing waits, so stored outputs have no bar."""
     await run_batch(client_with(tmp_path, ["Hi"]), ["Hi"], model="gpt-4o")
     assert capfd.readouterr() == ("", "")
 
@@ -56,8 +56,8 @@ async def test_the_bar_tells_requests_cost_and_failures(
 def test_where_time_passes_a_terminal_or_a_notebook_is_watched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The bar is shown by itself when time is real and somebody can see it; tests and stored
-    outputs go without.
+    """The bar appears automatically if time is real and somebody can see it, but not in tests and
+    stored outputs.
     """
     monkeypatch.setattr(
         module.sys.stderr, "isatty", lambda: True, raising=False
@@ -79,7 +79,7 @@ def test_where_time_passes_a_terminal_or_a_notebook_is_watched(
 def test_an_unwatched_bar_needs_no_tqdm(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where no bar is shown, tqdm is not even imported."""
+    """If no bar is shown, tqdm is not even imported."""
     monkeypatch.setitem(module.sys.modules, "tqdm.auto", None)
     bar = ProgressBar(10, 0, None, VirtualClock())
     bar.over(True, module.Decimal(1))

@@ -1,4 +1,4 @@
-"""coursekit.batching.requests: a list is checked, all of it, before any of it is sent."""
+"""coursekit.batching.requests: the entire list is checked before any request is sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODEL = {"model": "gpt-4o"}
 
 
 def test_a_prompt_is_a_request_with_one_message() -> None:
-    """A prompt becomes one user message; what all requests share is added."""
+    """A prompt becomes one user message, and the shared parameters are added."""
     (request,) = as_requests(["Hi"], {**MODEL, "temperature": 0})
     assert request.params == {
         "model": "gpt-4o",
@@ -31,8 +31,8 @@ def test_a_prompt_is_a_request_with_one_message() -> None:
 
 
 def test_a_requests_own_arguments_go_before_the_shared_ones() -> None:
-    """A mapping is taken as create()'s arguments, with the shared ones where it has none; it is not
-    changed.
+    """A mapping is used as create()'s arguments, plus the shared ones that it does not have. The
+    mapping is not changed.
     """
     own = {"custom_id": "mine", "messages": USER, "temperature": 1}
     (request,) = as_requests([own], {**MODEL, "temperature": 0})
@@ -44,7 +44,7 @@ def test_a_requests_own_arguments_go_before_the_shared_ones() -> None:
 
 
 def test_messages_may_be_the_sdks_objects() -> None:
-    """A message of an earlier reply can be sent unchanged."""
+    """A message from an earlier reply can be sent unchanged."""
     said = ChatCompletionMessage(role="assistant", content="Hello")
     plain = {"role": "assistant", "content": "Hello"}
     keys = [
@@ -132,7 +132,7 @@ def test_messages_may_be_the_sdks_objects() -> None:
 async def test_bad_input_is_told_before_anything_is_sent(
     items: Any, shared: dict[str, Any], kind: type[Exception], message: str
 ) -> None:
-    """One bad request in a list is named, and none of the list is sent."""
+    """One invalid request in a list is named, and no request is sent."""
     client, answers = client_of(lambda *_: whole())
     with pytest.raises(kind, match=message):
         await run_batch(client, items, **shared)
@@ -143,8 +143,8 @@ async def test_bad_input_is_told_before_anything_is_sent(
 def test_keys_follow_the_requests_through_any_order(
     prompts: list[str], rng: Any
 ) -> None:
-    """Keys are all different, and a list in another order, or a longer one, has the same keys for
-    the same prompts.
+    """All keys are different, and a reordered or longer list has the same keys for the same
+    prompts.
     """
     keys = [request.key for request in as_requests(prompts, MODEL)]
     assert len(set(keys)) == len(keys)

@@ -43,7 +43,7 @@ def wheel(
 
 @pytest.fixture
 def distribution(tmp_path: Path) -> Path:
-    """A folder as Pyodide's distribution, with wheels that hold nothing."""
+    """A folder that looks like Pyodide's distribution, with empty wheels."""
     folder = tmp_path / "distribution"
     folder.mkdir()
     for name in browser.INTERPRETER:
@@ -63,7 +63,9 @@ def distribution(tmp_path: Path) -> Path:
 def test_a_page_gets_what_its_packages_need(
     distribution: Path, tmp_path: Path
 ) -> None:
-    """The lock file names each wheel, its checksum and modules, and what it needs on WebAssembly."""
+    """The lock file lists each wheel with its checksum, its modules, and what it needs on
+    WebAssembly.
+    """
     needs = (
         "b>=1",
         "c; sys_platform != 'emscripten'",
@@ -89,7 +91,7 @@ def test_a_page_gets_what_its_packages_need(
 def test_a_compiled_wheel_is_the_one_that_pyodide_names(
     distribution: Path, tmp_path: Path
 ) -> None:
-    """A wheel of the distribution is used where its SHA-256 is right, and refused where it is not."""
+    """A wheel from the distribution is used if its SHA-256 is right, and refused otherwise."""
     names = [
         path.name.partition("-")[0]
         for path in browser._compiled(distribution, tmp_path)
@@ -106,8 +108,9 @@ def test_a_compiled_wheel_is_the_one_that_pyodide_names(
 def test_a_download_that_fails_says_what_to_do(
     distribution: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If a wheel is not available, the error gives its address and the way without a network;
-    nothing is saved."""
+    """If a wheel is not available, the error gives its address and explains how to build without a
+    network, and nothing is saved.
+    """
 
     def refuse(url: str, timeout: float) -> Any:
         raise OSError("no route")
@@ -125,7 +128,7 @@ def test_a_download_that_fails_says_what_to_do(
 
 
 def test_its_versions_are_those_of_the_course() -> None:
-    """What a page loads from PyPI has the versions of requirements.lock (else: make lock)."""
+    """What a page loads from PyPI has the versions in requirements.lock (if not, run make lock)."""
     ours = dict(
         PIN.findall((ROOT / browser.PINNED / "requirements.lock").read_text())
     )
@@ -135,7 +138,7 @@ def test_its_versions_are_those_of_the_course() -> None:
 
 
 def test_the_interpreter_is_pinned() -> None:
-    """Pyodide's npm package has one version and an integrity, and no address of a registry."""
+    """Pyodide's npm package has one version, an integrity, and no registry address."""
     text = (ROOT / browser.PINNED / "package-lock.json").read_text()
     pinned = json.loads(text)["packages"]["node_modules/pyodide"]
     wanted = json.loads((ROOT / browser.PINNED / "package.json").read_text())[
@@ -147,8 +150,8 @@ def test_the_interpreter_is_pinned() -> None:
 
 
 def test_the_kernel_loads_what_is_laid_out() -> None:
-    """The settings name the packages of the kernel, with the empty one; the notebook that saves a
-    learner's work is a notebook.
+    """The settings list the kernel's packages, including the empty one, and the notebook that saves
+    a learner's work is valid.
     """
     text = (browser.PINNED / "jupyter-lite.json").read_text(encoding="utf-8")
     plugins = json.loads(text)["jupyter-config-data"]["litePluginSettings"]
@@ -160,7 +163,9 @@ def test_the_kernel_loads_what_is_laid_out() -> None:
 
 
 def test_every_notebook_has_a_link_to_where_it_runs(tmp_path: Path) -> None:
-    """On the site with the browser edition each notebook's page leads to it; on the other none does."""
+    """On the site with the browser edition, each notebook's page links to it; on the other site,
+    none does.
+    """
     lay_out(ROOT, tmp_path / "with", "run")
     lay_out(ROOT, tmp_path / "without")
     pages = sorted((tmp_path / "with").glob("*/*.ipynb"))
@@ -175,7 +180,9 @@ def test_every_notebook_has_a_link_to_where_it_runs(tmp_path: Path) -> None:
 
 
 def test_work_is_packed_as_it_lies_in_the_folder(tmp_path: Path) -> None:
-    """The ZIP file has every file under its own path, but no ZIP file of before; its link downloads it."""
+    """The ZIP file contains every file under its own path, except earlier ZIP files, and its link
+    downloads it.
+    """
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "1.ipynb").write_text("one")
     (tmp_path / ".coursekit-copy.json").write_text("{}")
@@ -196,7 +203,7 @@ def test_work_is_packed_as_it_lies_in_the_folder(tmp_path: Path) -> None:
 
 
 def test_a_lock_is_asked_of_the_platform() -> None:
-    """Modules that run in a page do not import what only a computer has: filelock is not there."""
+    """Modules that run on a page do not import what is missing there, such as filelock."""
     elsewhere = (
         "local_model",
         "offline/server",

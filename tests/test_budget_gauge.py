@@ -1,4 +1,4 @@
-"""The budget gauge: its numbers, its drawing, and that the controls move both."""
+"""The budget gauge: its numbers, its drawing, and controls that change both."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NEEDS = {
 
 
 def rectangles(html: str) -> list[tuple[float, float]]:
-    """(left, width) of each bar's part in percent, in the order drawn."""
+    """(left, width) of each part of a bar, in percent, in the order drawn."""
     drawing = ElementTree.fromstring(html).find("svg")
     # type: ignore[union-attr,arg-type]
     return [
@@ -53,8 +53,8 @@ def rows(html: str) -> list[list[str]]:
 
 
 def test_each_effort_is_reckoned_with_the_budget() -> None:
-    """Of 200 tokens, 128 hidden ones leave room and 1,216 do not; each pays for what was
-    written.
+    """With a budget of 200 tokens, 128 hidden tokens leave room and 1,216 do not; either way, what
+    was written is billed.
     """
     found = outcomes(NEEDS, GaugeSetting("snail", 200), "o4-mini")
     assert {effort: each.filled.ending for effort, each in found.items()} == {
@@ -67,7 +67,7 @@ def test_each_effort_is_reckoned_with_the_budget() -> None:
 
 @pytest.mark.parametrize(("longer", "hidden"), [(0.25, 32), (1, 128), (4, 512)])
 def test_thinking_longer_takes_more(longer: float, hidden: int) -> None:
-    """The factor stretches the hidden tokens and leaves the text alone."""
+    """The factor multiplies the hidden tokens and leaves the text unchanged."""
     filled = outcomes(NEEDS, GaugeSetting("snail", 1000, longer), "o4-mini")[
         "low"
     ].filled
@@ -75,8 +75,8 @@ def test_thinking_longer_takes_more(longer: float, hidden: int) -> None:
 
 
 def test_the_view_says_what_becomes_of_the_answer() -> None:
-    """It names the efforts with room, and what an empty answer costs; every ending has a word and a
-    sign.
+    """The gauge names the efforts that fit and the cost of an empty answer, and every ending has a
+    word and a sign.
     """
     shown = view(NEEDS, GaugeSetting("snail", 200), "o4-mini")
     assert "200 tokens: enough for a whole answer with low." in shown
@@ -93,8 +93,8 @@ def test_the_view_says_what_becomes_of_the_answer() -> None:
 
 
 def test_the_bars_are_to_scale() -> None:
-    """All rows share one scale, in which the longest of budget and need spans the drawing; the
-    parts are laid end to end.
+    """All rows share one scale, on which the largest budget or need spans the drawing, and the
+    parts are drawn end to end.
     """
     low, high = [], []
     parts = rectangles(view(NEEDS, GaugeSetting("snail", 200), "o4-mini"))
@@ -109,7 +109,7 @@ def test_the_bars_are_to_scale() -> None:
 
 
 def test_questions_and_efforts_are_shown_as_text() -> None:
-    """What the learner calls a question or an effort cannot become markup."""
+    """A learner's name for a question or an effort cannot become markup."""
     needs = {"q": {"<script>x</script>": bill(10, 1)}}
     shown = view(needs, GaugeSetting("q", 100), "o4-mini")
     assert "<script>" not in shown
@@ -117,7 +117,7 @@ def test_questions_and_efforts_are_shown_as_text() -> None:
 
 
 def test_controls_move_the_view() -> None:
-    """Each control changes the view, which is that of its setting."""
+    """Each control changes the view to the one for its setting."""
     lab = BudgetGauge(NEEDS, "o4-mini")
     for control, value in (
         (lab.budget, 1300),
@@ -131,7 +131,9 @@ def test_controls_move_the_view() -> None:
 
 
 def test_every_control_has_a_label_and_a_range() -> None:
-    """Each control says what it sets; the budget slider goes as far as the chapter needs."""
+    """Each control has a label that says what it sets, and the budget slider covers the chapter's
+    range.
+    """
     lab = BudgetGauge(NEEDS, "o4-mini")
     assert [
         control.description
@@ -145,7 +147,7 @@ def test_every_control_has_a_label_and_a_range() -> None:
 
 
 def test_without_a_kernel_the_first_view_is_shown() -> None:
-    """The stored output has the drawing as HTML, and a line of text for where no HTML is."""
+    """The stored output has the drawing as HTML, and a line of text for places without HTML."""
     lab = BudgetGauge(NEEDS, "o4-mini")
     bundle = lab._repr_mimebundle_()
     assert bundle["text/html"] == view(NEEDS, GaugeSetting("snail"), "o4-mini")
@@ -153,7 +155,7 @@ def test_without_a_kernel_the_first_view_is_shown() -> None:
 
 
 def test_a_gauge_needs_something_to_measure() -> None:
-    """Without a question, or with one without a bill, it says so."""
+    """An error says so if there are no questions, or if a question has no bill."""
     for needs in ({}, {"q": {}}):
         with pytest.raises(ValueError, match="at least one question"):
             BudgetGauge(needs, "o4-mini")
@@ -161,7 +163,7 @@ def test_a_gauge_needs_something_to_measure() -> None:
 
 @pytest.mark.slow
 def test_moving_it_keeps_no_memory() -> None:
-    """300 moves of a slider leave less than 100 KB behind."""
+    """Moving a slider 300 times leaves less than 100 KB in memory."""
     lab = BudgetGauge(NEEDS, "o4-mini")
 
     def moves(count: int) -> None:

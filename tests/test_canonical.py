@@ -1,4 +1,4 @@
-"""Equal requests have one canonical form and one name, and no other request has them."""
+"""Equal requests have the same canonical form and name, which no other request has."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ TEXTS = st.text(
     max_size=12,
 )
 
-# What a chat model accepts and what changes the answer: for each parameter, values of which no two
-# mean the same.
+# What a chat model accepts and what changes the answer: for each parameter, values that all mean
+# something different.
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "temperature": st.sampled_from([0, 0.2, 0.7, 1.5, 2]),
     "top_p": st.sampled_from([0.1, 0.5, 0.9]),
@@ -55,7 +55,7 @@ MODELS = st.sampled_from(["gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-5.4"])
 
 @st.composite
 def bodies(draw: st.DrawFn) -> dict[str, Any]:
-    """A body that the API takes, with no word too many."""
+    """A body that the API accepts, with nothing superfluous."""
     roles = st.sampled_from(["system", "user", "assistant"])
     messages = draw(
         st.lists(
@@ -78,8 +78,8 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def said_otherwise(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
-    """The same body with words too many, and with what can be said in two ways said in the
-    other.
+    """The same body with superfluous parts, and with the alternative form of everything that has
+    two forms.
     """
     other: dict[str, Any] = copy.deepcopy(body)
     for message in other["messages"]:
@@ -168,7 +168,7 @@ def named(body: dict[str, Any]) -> str:
 
 @given(st.data())
 def test_equal_bodies_have_one_name(data: st.DataObject) -> None:
-    """A body, and the same one said otherwise, find the same recordings."""
+    """A body and its equivalents find the same recordings."""
     body = data.draw(bodies())
     other = data.draw(said_otherwise(body))
     assert refusal_of(body) is None and refusal_of(other) is None, (
@@ -180,8 +180,8 @@ def test_equal_bodies_have_one_name(data: st.DataObject) -> None:
 
 @given(st.data())
 def test_unequal_bodies_have_two_names(data: st.DataObject) -> None:
-    """Bodies that differ in what changes the answer are two requests, however each of them is
-    said.
+    """Bodies that differ in something that changes the answer are different requests, in whatever
+    form they are sent.
     """
     body = data.draw(bodies())
     other = copy.deepcopy(body)
@@ -231,7 +231,7 @@ def test_unequal_bodies_have_two_names(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        {"max_tokens": 5, "max_completion_tokens": 5},  # not both at once
+        {"max_tokens": 5, "max_completion_tokens": 5},  # not both
         {"stream_options": {"include_usage": False}},  # without stream
         {"metadata": {"run": "7"}},  # without store
         {"tool_choice": "auto"},  # without tools
@@ -243,9 +243,9 @@ def test_unequal_bodies_have_two_names(data: st.DataObject) -> None:
         {"stream": 0},
         {"n": True},
         {"temperature": "1"},
-        {"reasoning_effort": "medium"},  # gpt-4o does not know it
+        {"reasoning_effort": "medium"},  # gpt-4o does not support it
         {"unknown": None},
-        # one word too many, and one that is wrong
+        # one superfluous value, and one that is invalid
         {
             "user": "u",
             "temperature": 3,
@@ -262,8 +262,8 @@ def test_unequal_bodies_have_two_names(data: st.DataObject) -> None:
     ],
 )
 def test_a_refused_body_is_equal_to_no_other(more: dict[str, Any]) -> None:
-    """A body that the API refuses is its own canonical form: it finds no recording of an accepted
-    one.
+    """A body that the API refuses is its own canonical form, so it does not find the recording of
+    an accepted one.
     """
     body = {**params(), **more}
     assert refusal_of(body) is not None
@@ -284,7 +284,9 @@ def test_a_refused_body_is_refused_beside_the_recording_of_an_accepted_one(
 
 
 def test_the_default_effort_is_the_models() -> None:
-    """medium is nothing new to o4-mini, none to gpt-5.4; each is something to the other."""
+    """The default effort of o4-mini is "medium", and that of gpt-5.4 is "none". An effort that is
+    not the model's default makes another request.
+    """
     assert named(params(model="o4-mini", reasoning_effort="medium")) == named(
         params(model="o4-mini")
     )
@@ -297,8 +299,8 @@ def test_the_default_effort_is_the_models() -> None:
 
 
 def test_another_servers_defaults_are_not_ours() -> None:
-    """For a model in no table only what holds for every server is equal: stream: false, yes;
-    temperature: 1, no.
+    """For a model that is not in the table, only what means the same to every server is equal:
+    stream: false is, but temperature: 1 is not.
     """
     assert named(params(model="llama3.2", stream=False, n=1)) == named(
         params(model="llama3.2")
@@ -323,7 +325,7 @@ def test_another_servers_defaults_are_not_ours() -> None:
 def test_the_base_path_is_not_part_of_a_request(
     tmp_path: Path, base_url: str
 ) -> None:
-    """A recording made through one gateway is found through another gateway, and without any."""
+    """A recording made through one gateway is found through another, and without a gateway."""
     body = params()
     client = coursekit.connect(
         "replay",
@@ -366,8 +368,8 @@ def test_an_azure_client_finds_what_was_recorded(tmp_path: Path) -> None:
 
 
 def test_frameworks_that_send_defaults_are_answered(tmp_path: Path) -> None:
-    """What langchain-openai (stream: false) and the SDK's own parse() send is the request that was
-    recorded.
+    """The requests of langchain-openai (stream: false) and of the SDK's own parse() equal the
+    recorded one.
     """
     client = coursekit.connect(
         "replay",
@@ -387,7 +389,7 @@ def test_frameworks_that_send_defaults_are_answered(tmp_path: Path) -> None:
 
 
 def test_every_rule_has_a_source_and_is_used() -> None:
-    """Each rule of data/equal_requests.toml says what it rests on, and in known words."""
+    """Each rule in data/equal_requests.toml gives its evidence, in one of the known forms."""
     words = {
         "defaults",
         "default_of",
@@ -411,7 +413,7 @@ def test_every_rule_has_a_source_and_is_used() -> None:
 
 
 def test_the_courses_recordings_have_their_canonical_names() -> None:
-    """No recording of the course has a name by which no request finds it."""
+    """Each of the course's recordings has a name by which a request finds it."""
     assert (
         misnamed(
             [
@@ -436,7 +438,7 @@ def test_the_courses_recordings_have_their_canonical_names() -> None:
     ],
 )
 def test_a_body_that_is_no_request_has_a_name(body: bytes) -> None:
-    """Whatever arrives has a name, so that validation can refuse it."""
+    """Every body has a name, so that validation can refuse it."""
     assert name_of(ApiRequest("POST", CHAT_COMPLETIONS, body))
     assert name_of(
         ApiRequest(

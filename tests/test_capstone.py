@@ -1,6 +1,4 @@
-"""The capstone as a whole: what the chapter's solutions are worth, and that there is no way around
-the work.
-"""
+"""The complete capstone: what the chapter's solutions score, and that there is no shortcut."""
 
 from __future__ import annotations
 
@@ -27,8 +25,8 @@ SEEDS = (1, 2, 3)
 def test_naive_good_and_reference_are_worth_what_the_chapter_says(
     seed: int,
 ) -> None:
-    """The naive solution stays below 20 points, the good one has about 70, the reference about 90
-    and never 100.
+    """The naive solution scores below 20 points, the good one about 70, and the reference about 90
+    but never 100.
     """
     assert scored("naive", seed).total < 20
     assert 65 < scored("good", seed).total < 75
@@ -39,7 +37,7 @@ def test_naive_good_and_reference_are_worth_what_the_chapter_says(
 def test_the_reference_answers_every_ticket_within_the_budget(
     seed: int,
 ) -> None:
-    """It hands over 200 whole answers for a few cents, and its report holds."""
+    """It delivers 200 complete answers for a few cents, and its report is right."""
     facts = scored("reference", seed).facts
     assert (facts.answered, facts.truncated) == (200, 0)
     assert facts.spent < Decimal("0.03")
@@ -48,8 +46,9 @@ def test_the_reference_answers_every_ticket_within_the_budget(
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_score_quickly() -> None:
-    """A second run has the same score to the last digit, retries of the SDK included, in less than
-    10 real seconds of this process's own."""
+    """A second run, including the SDK's retries, has the same score to the last digit and takes
+    less than 10 seconds of this process's CPU time.
+    """
     for name in ("naive", "reference"):
         began = time.thread_time() + time.process_time()
         again = attempt(chapter()[name], seed=1)
@@ -59,8 +58,8 @@ def test_the_same_seed_gives_the_same_score_quickly() -> None:
 
 
 def test_the_account_runs_dry_or_the_model_dies() -> None:
-    """Of the naive solution's seeds, one ends at an empty account and the others at a dead
-    model.
+    """With one of its seeds, the naive solution wastes most requests on an empty account, and with
+    the others, some on a model that was shut down.
     """
     waste = [scored("naive", seed).facts.wasted for seed in SEEDS]
     assert [max(each, key=lambda reason: each[reason]) for each in waste][
@@ -72,8 +71,8 @@ def test_the_account_runs_dry_or_the_model_dies() -> None:
 
 
 def test_skipping_tickets_pays_nowhere() -> None:
-    """An empty report is worth nothing, one answer of 200 half a point: all axes go by the share
-    that was answered.
+    """An empty report is worth nothing, and one answer of 200 is worth half a point, because the
+    share of answered tickets limits all axes.
     """
 
     async def idle(client: Any, tickets: Any, budget: Any) -> Any:
@@ -120,8 +119,9 @@ def test_answers_of_another_seed_are_of_no_use() -> None:
 
 
 def test_truncated_answers_passed_off_as_whole_cost_twice() -> None:
-    """With a cap of 30 tokens every reply is cut: handing them over costs the answer and the other
-    axis, None does not."""
+    """With a cap of 30 tokens, every reply is cut off. Delivering such replies costs points on two
+    axes, and delivering None costs them on only one.
+    """
 
     def capped(hand_over: bool) -> Any:
         async def solve(client: Any, tickets: Any, budget: Any) -> Any:
@@ -158,8 +158,9 @@ def test_truncated_answers_passed_off_as_whole_cost_twice() -> None:
 
 
 def test_ignoring_the_budget_ends_at_the_wall() -> None:
-    """Replies without a cap from the most expensive model: the account is empty before the tickets
-    are done, and what was left of the budget is what the spend axis pays."""
+    """With uncapped replies from the most expensive model, the account is empty before all tickets
+    are answered, and the spend axis counts only what is left of the budget.
+    """
     facts = scored("naive", 2).facts
     assert facts.spent >= facts.budget
     assert facts.answered < 100
@@ -168,8 +169,8 @@ def test_ignoring_the_budget_ends_at_the_wall() -> None:
 
 @pytest.mark.slow
 def test_a_report_that_does_not_hold_halves_the_spend() -> None:
-    """Who reports another cost than the bill gets half of the points for it, whatever was
-    answered.
+    """A report with a cost that differs from the bill gets half of the points for spending,
+    whatever was answered.
     """
 
     async def dreaming(client: Any, tickets: Any, budget: Any) -> Any:
@@ -183,8 +184,9 @@ def test_a_report_that_does_not_hold_halves_the_spend() -> None:
 
 @pytest.mark.slow
 def test_cut_streams_are_seen() -> None:
-    """A solution that streams, and takes whatever arrived for the answer, learns how many texts are
-    incomplete."""
+    """For a solution that streams and uses whatever arrived as the answer, the score says how many
+    texts are incomplete.
+    """
 
     async def streaming(client: Any, tickets: Any, budget: Any) -> Any:
         answers: dict[str, str] = {}
@@ -210,7 +212,9 @@ def test_cut_streams_are_seen() -> None:
 
 
 def test_what_solve_raises_comes_out_with_what_was_lost() -> None:
-    """A run that crashes delivers nothing: its own exception propagates, with a note on the money."""
+    """A run that crashes delivers nothing, and its own exception propagates, with a note about the
+    money.
+    """
 
     async def crashing(client: Any, tickets: Any, budget: Any) -> Any:
         await client.chat.completions.create(
@@ -244,7 +248,9 @@ def test_what_solve_raises_comes_out_with_what_was_lost() -> None:
 def test_what_cannot_be_scored_is_told(
     handed_over: Any, kind: type[Exception], says: str
 ) -> None:
-    """Answers or a cost of another type are rejected with a message that says what is expected."""
+    """Answers or a cost with another type are rejected with a message that says what is
+    expected.
+    """
 
     async def solve(client: Any, tickets: Any, budget: Any) -> Any:
         return handed_over
@@ -254,15 +260,16 @@ def test_what_cannot_be_scored_is_told(
 
 
 def test_a_plain_function_is_told_to_become_async() -> None:
-    """def instead of async def is an error that says so."""
+    """A solve that is defined with def instead of async def is an error that says so."""
     with pytest.raises(TypeError, match="async def solve"):
         attempt(lambda client, tickets, budget: ({}, 0))
 
 
 @pytest.mark.slow
 def test_a_run_without_end_is_ended() -> None:
-    """A loop that catches everything and asks forever is ended after 2,000 requests, one that
-    waits after two hours of virtual time."""
+    """A loop that catches everything and sends requests forever is stopped after 2,000 requests,
+    and one that waits is stopped after two hours of virtual time.
+    """
 
     def for_ever(seconds: float) -> Any:
         async def solve(client: Any, tickets: Any, budget: Any) -> Any:
@@ -282,7 +289,7 @@ def test_a_run_without_end_is_ended() -> None:
 
 
 def test_a_deadlock_is_reported_at_once() -> None:
-    """A run in which every task waits for another one ends with what to look for, not after the
+    """A run in which all tasks wait for each other ends immediately with advice, not after the
     minute that a loop is given.
     """
 
@@ -296,7 +303,7 @@ def test_a_deadlock_is_reported_at_once() -> None:
 
 
 def test_the_time_is_measured_with_a_clock_of_its_own() -> None:
-    """Another clock on the event loop changes the run, and not how long it took."""
+    """A different clock on the event loop changes the run, but not how long it takes."""
 
     async def solve(client: Any, tickets: Any, budget: Any) -> Any:
         await asyncio.sleep(100)
@@ -321,8 +328,8 @@ def test_only_chat_completions_are_served() -> None:
 
 
 def test_every_ticket_has_one_category_and_a_place() -> None:
-    """There are 200 different tickets, 40 of each category; a seed only changes their order, and
-    ids reveal nothing.
+    """There are 200 different tickets, 40 in each category. A seed only changes their order, and
+    their IDs reveal nothing.
     """
     first, second = tickets_of(1), tickets_of(2)
     assert len({ticket.text for ticket in first}) == 200

@@ -1,5 +1,5 @@
-"""The hostile API alone: which requests it serves, which models are shut down, which replies
-loop, and that it answers the SDK's client.
+"""The hostile API alone: which requests it serves, which models are shut down, which replies loop,
+and how it works with the SDK's client.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Body = dict[str, Any]
 
 
 def said(support: Support, **body: Any) -> LoggedAttempt:
-    """What the simulated models answer to a body, as an attempt of the ledger."""
+    """The simulated models' answer to a body, as an attempt in the ledger."""
     answer = support.answer(
         ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(body).encode())
     )
@@ -55,8 +55,8 @@ def quiet(support: Support) -> list[Any]:
 
 
 def test_a_ticket_gets_its_whole_answer(support: Support) -> None:
-    """Any of the three models gives the answer of this seed, labeled simulated, and only then
-    counts it as answered.
+    """Each of the three models gives this seed's answer, labeled simulated, and only that counts
+    the ticket as answered.
     """
     ticket = quiet(support)[0]
     cut = said(
@@ -95,7 +95,9 @@ def test_a_model_that_reasons_uses_up_a_small_cap(support: Support) -> None:
 def test_the_first_model_with_enough_answers_dies_and_no_other(
     support: Support,
 ) -> None:
-    """After 80 answers of one model it is 404, by the words of a shutdown; the others never stop."""
+    """After 80 answers, one model returns 404, worded as after a shutdown; the others never
+    stop.
+    """
     support.lives = 3
     tickets = quiet(support)[:5]
     for ticket in tickets[:3]:
@@ -116,13 +118,13 @@ def test_the_first_model_with_enough_answers_dies_and_no_other(
 
 @pytest.mark.parametrize("model", ["o3", "gpt-4.1", "gpt-99"])
 def test_this_account_has_three_models(support: Support, model: str) -> None:
-    """Any other model is 404, as for an account without access."""
+    """Any other model returns 404, as for an account without access."""
     refused = said(support, model=model, messages=messages(quiet(support)[0]))
     assert (refused.status, refused.code) == (404, "model_not_found")
 
 
 def test_a_wrong_request_is_refused_as_everywhere(support: Support) -> None:
-    """The real 400s are also there."""
+    """The real API's 400s are also returned."""
     assert (
         said(
             support,
@@ -162,8 +164,8 @@ def test_a_wrong_request_is_refused_as_everywhere(support: Support) -> None:
     ids=["no instructions", "others", "no ticket", "two tickets"],
 )
 def test_other_prompts_get_no_answer(support: Support, told: list[Any]) -> None:
-    """The simulated models know one prompt for a ticket, with the instructions; other prompts
-    cannot be answered.
+    """The simulated models know one prompt for each ticket, with the instructions, and cannot
+    answer other prompts.
     """
     assert choice(said(support, model="gpt-4o", messages=told)) == (
         LOST,
@@ -173,8 +175,8 @@ def test_other_prompts_get_no_answer(support: Support, told: list[Any]) -> None:
 
 
 def test_a_loop_runs_to_the_limit_once(support: Support) -> None:
-    """For four tickets the first reply repeats itself up to the cap, or to 16,384 tokens
-    without one. A second request gets the answer.
+    """For four tickets, the first reply repeats itself up to the cap, or to 16,384 tokens without
+    one. A second request gets the answer.
     """
     looping = [
         ticket for ticket in tickets_of(1) if ticket.id in support._looping
@@ -201,7 +203,9 @@ def test_a_loop_runs_to_the_limit_once(support: Support) -> None:
 
 @pytest.mark.parametrize("seed", range(1, 8))
 def test_each_script_strikes_as_often(seed: int) -> None:
-    """Whatever the seed, 24 requests fail, one of them by silence, and the order differs."""
+    """Whatever the seed, 24 requests fail, one of them without any answer, but the order
+    differs.
+    """
     faults = script(random.Random(seed))
     assert sum(int(fault.times or 0) for fault in faults) == 24
     assert [fault.kind for fault in faults].count("timeout") == 1
@@ -210,8 +214,9 @@ def test_each_script_strikes_as_often(seed: int) -> None:
 
 
 def test_waiting_is_virtual_and_nothing_else_is_touched() -> None:
-    """asyncio.sleep and the SDK's waits pass at once and are measured; Python's random numbers are
-    unaffected; live mode changes nothing."""
+    """asyncio.sleep and the SDK's waits take no real time and are measured, Python's random numbers
+    are unaffected, and live mode changes nothing.
+    """
     slept = []
 
     async def sleeping(
@@ -236,8 +241,8 @@ def test_waiting_is_virtual_and_nothing_else_is_touched() -> None:
 
 
 def test_live_mode_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With COURSEKIT_MODE=live and a key, the client still has no key and the simulated API for a
-    transport.
+    """With COURSEKIT_MODE=live and a key, the client still has no key, and its transport is the
+    simulated API.
     """
     monkeypatch.setenv("COURSEKIT_MODE", "live")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-somebody")
@@ -260,7 +265,9 @@ def test_live_mode_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_limits_are_those_of_the_task() -> None:
-    """500 requests and 30,000 tokens a minute for each model, $0.50 for all."""
+    """The limits are 500 requests and 30,000 tokens per minute for each model, and $0.50 in
+    total.
+    """
     api = HostileApi(1)
     for model in ("gpt-4o", "gpt-4o-mini", "gpt-6-luna"):
         assert (

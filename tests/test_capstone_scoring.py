@@ -55,15 +55,17 @@ FACTS = st.builds(
 
 
 def test_a_perfect_run_has_a_hundred_points() -> None:
-    """Everything answered for nothing, at once: 20 points on each of the five axes."""
+    """A run that answers everything immediately, at no cost, gets 20 points on each of the five
+    axes.
+    """
     assert points(PERFECT) == dict.fromkeys(AXES, 20.0)
     assert [axis for axis, _ in RUBRIC] == list(AXES)
 
 
 @given(FACTS)
 def test_points_stay_within_their_axes(facts: Facts) -> None:
-    """Whatever happens, each axis has 0 to 20 points, and no more than the share of the tickets
-    that was answered.
+    """Whatever happens, each axis has 0 to 20 points, and no more than the share of answered
+    tickets allows.
     """
     assert all(
         0 <= value <= 20 * facts.answered / 200 + 1e-9
@@ -73,7 +75,7 @@ def test_points_stay_within_their_axes(facts: Facts) -> None:
 
 @given(FACTS, st.integers(1, 50))
 def test_worse_is_never_better(facts: Facts, more: int) -> None:
-    """More seconds, waste, cut texts or fewer answers never raise a score."""
+    """More seconds, more waste, more incomplete texts, or fewer answers never raise a score."""
     before = sum(points(facts).values())
     worse = [
         replace(facts, seconds=facts.seconds + more),
@@ -107,12 +109,14 @@ def test_worse_is_never_better(facts: Facts, more: int) -> None:
 def test_the_rubric_in_numbers(
     axis: str, change: dict[str, object], expected: float
 ) -> None:
-    """Each sentence of the rubric, with numbers."""
+    """Each sentence in the rubric is true for these numbers."""
     assert points(replace(PERFECT, **change))[axis] == pytest.approx(expected)  # type: ignore[arg-type]
 
 
 def test_a_score_shows_its_points_and_their_reasons() -> None:
-    """Text and HTML have the total, the seed, each axis and why; HTML says that it is simulated."""
+    """Text and HTML contain the total, the seed, and each axis with its reason. The HTML says that
+    the run is simulated.
+    """
     score = ScoredRun(
         replace(PERFECT, seconds=97.5, truncated=1, wasted={GONE: 5}), seed=7
     )
@@ -204,7 +208,9 @@ def test_what_the_script_does_is_nobody_s_fault() -> None:
 
 
 def test_another_model_or_ticket_is_no_waste() -> None:
-    """A 404 of one model says nothing of another; a ticket's answer nothing of the next ticket."""
+    """One model's 404 says nothing about another model, and one ticket's answer says nothing about
+    the next ticket.
+    """
     dead = asked(0.0, GONE_MODEL)
     assert (
         wasted([dead, asked(1.0, WHOLE, model="gpt-4o-mini", raw=b"[]")]) == {}

@@ -1,4 +1,4 @@
-"""What the chapters say in prose, where no cell prints it, is what the SDK, the prices and the data say."""
+"""What the chapters say only in prose agrees with the SDK, the prices, and the data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ON = date(2026, 11, 22)
 
 @cache
 def prose(number: str) -> str:
-    """A chapter's Markdown in one line, without marks of emphasis and code."""
+    """A chapter's Markdown on one line, without markup for emphasis and code."""
     [path] = NOTEBOOKS.glob(f"{number}_*.ipynb")
     cells = nbformat.read(path, as_version=4).cells
     text = " ".join(
@@ -34,7 +34,7 @@ def prose(number: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text without Markdown's links, and with single spaces."""
+    """Text without Markdown links, and with single spaces."""
     return re.sub(r"\s+", " ", re.sub(r"\[(.*?)\]\(.*?\)", r"\1", text))
 
 
@@ -61,7 +61,7 @@ def test_chapter_00_counts_the_calls_for_a_dollar() -> None:
 
 
 def dollars(price: str) -> Decimal:
-    """A price as the chapter writes it, in dollars or in cents."""
+    """A price as the chapter writes it, in dollars or cents."""
     number, _, unit = price.partition(" ")
     return Decimal(number) / (100 if unit == "cents" else 1)
 
@@ -76,7 +76,7 @@ def dollars(price: str) -> Decimal:
 def test_chapter_01_gives_the_prices_its_prediction_needs(
     model: str, price_in: str, price_out: str
 ) -> None:
-    """Dollars per million tokens, in and out, for a call of the size of the picture's."""
+    """Dollars per million tokens, in and out, for a call as large as the one in the picture."""
     sentence = (
         rf"{model}, charges {price_in}( per million tokens in)? and {price_out}"
     )
@@ -89,7 +89,7 @@ def test_chapter_01_gives_the_prices_its_prediction_needs(
 
 
 def test_chapter_02_says_what_replaces_user() -> None:
-    """The SDK's docstrings name both parameters, and the deprecated one."""
+    """The SDK's docstrings name both parameters, and say which one is deprecated."""
     assert (
         "safety_identifier: a pseudonym for your user. With prompt_cache_key it replaces user."
         in prose("02")
@@ -105,7 +105,7 @@ def test_chapter_02_says_what_replaces_user() -> None:
 
 
 def test_chapter_02_says_how_much_the_tail_has() -> None:
-    """At T = 2 all but the eight most probable tokens have 80% together."""
+    """At T = 2, the tokens other than the eight most probable ones have 80% together."""
     assert "together they have 80%" in prose("02")
     logits = load_distribution("traffic_light").logits
     view = sampling.before_and_after(logits, temperature=2, top=8)
@@ -115,7 +115,7 @@ def test_chapter_02_says_how_much_the_tail_has() -> None:
 
 
 def test_chapter_02_says_how_far_saint_is_behind() -> None:
-    """The best token that is not in the reply is 8.35 logits behind the loop's."""
+    """The best token that is not in the reply is 8.35 logits behind the loop's token."""
     assert "' saint', is 8.35 logits behind" in prose("02")
     loop = load_distribution("haiku_loop")
     fresh = max(

@@ -1,4 +1,4 @@
-"""Every chapter in a class: it runs as in replay, and the class server answers."""
+"""Every chapter runs in a class as it does in replay mode, and the class server answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("stem", [lesson.stem for lesson in lessons()])
 def test_a_chapter_runs_in_a_class(stem: str) -> None:
-    """No cell fails that is not meant to, and nothing is asked that the class server cannot
+    """Only cells that are meant to fail do, and every request is one that the class server can
     answer.
     """
     notebook = NOTEBOOKS / f"{stem}.ipynb"
@@ -37,7 +37,7 @@ def test_a_chapter_runs_in_a_class(stem: str) -> None:
         ada = server.room.roll.named("Ada")
         assert ada is not None
         met = {(attempt.status, attempt.code) for attempt in ada.ledger}
-    # a chapter that never does is answered in process
+    # other chapters are answered in process
     asks = "connect()" in notebook.read_text(encoding="utf-8")
     assert ((200, None) in met) == asks
     assert "recording_not_found" not in {code for _, code in met}

@@ -38,7 +38,7 @@ def rows(picture: Picture) -> list[str]:
 
 
 def test_models_stand_from_cheap_to_dear_from_the_top_down():
-    """The cheapest model is the top row, whatever the order of the costs."""
+    """The cheapest model is in the top row, whatever the order of the costs."""
     picture = cost_by_model(COSTS, call="1,000 tokens in, 300 out")
     axes = picture.figure.axes[0]
     assert rows(picture) == ["gpt-6-luna", "gpt-4o", "gpt-4"]
@@ -51,7 +51,7 @@ def test_models_stand_from_cheap_to_dear_from_the_top_down():
 
 
 def test_costs_of_models_are_on_a_logarithmic_axis_and_written_out():
-    """Each point carries its cost in dollars, and the axis is logarithmic and says so."""
+    """Each point is labeled with its cost in dollars, and the axis is logarithmic and says so."""
     picture = cost_by_model(COSTS, call="1,000 tokens in, 300 out")
     axes = picture.figure.axes[0]
     assert axes.get_xscale() == "log"
@@ -62,7 +62,9 @@ def test_costs_of_models_are_on_a_logarithmic_axis_and_written_out():
 
 
 def test_a_model_that_is_shut_down_is_marked_by_form_and_words():
-    """A model that is gone is hollow and named as shut down; the others are filled."""
+    """A model that was shut down has a hollow marker and a label that says so; the others have
+    filled markers.
+    """
     picture = cost_by_model(COSTS, call="a call", gone=["gpt-4"])
     lines = picture.figure.axes[0].lines
     assert [line.get_markerfacecolor() == "white" for line in lines] == [
@@ -83,14 +85,14 @@ def test_the_alt_text_tells_the_costs():
 
 @pytest.mark.parametrize("costs", [{}, {"gpt-4o": Decimal(0)}])
 def test_a_logarithmic_axis_needs_costs_above_zero(costs: dict[str, Decimal]):
-    """No model, or a cost of nothing, is refused with the reason."""
+    """An empty list of models and a cost of zero are refused with the reason."""
     with pytest.raises(ValueError, match="above 0"):
         cost_by_model(costs, call="a call")
 
 
 def test_each_call_has_a_bar_and_an_unknown_price_has_a_cross():
-    """Bars are as high as the costs; a call without a price gets a cross, explained in the
-    legend.
+    """Bars are as high as the costs. A call without a price gets a cross, which the legend
+    explains.
     """
     picture = cost_per_call([Decimal("0.002"), None, Decimal("0.001")])
     axes = picture.figure.axes[0]
@@ -109,8 +111,8 @@ def test_each_call_has_a_bar_and_an_unknown_price_has_a_cross():
 
 
 def test_bars_start_at_zero_and_no_legend_stands_where_it_explains_nothing():
-    """The money axis starts at 0, so that lengths compare; with all prices known there is no
-    legend.
+    """The money axis starts at 0, so that lengths can be compared. If all prices are known, there
+    is no legend.
     """
     axes = cost_per_call([Decimal("0.002")]).figure.axes[0]
     assert axes.get_ylim()[0] == 0
@@ -118,14 +120,14 @@ def test_bars_start_at_zero_and_no_legend_stands_where_it_explains_nothing():
 
 
 def test_no_calls_cannot_be_drawn():
-    """An empty meter is refused, with what to do first."""
+    """An empty meter is refused with a message that says what to do first."""
     with pytest.raises(ValueError, match=r"meter\.add"):
         cost_per_call(Meter().cost_per_call())
 
 
 def test_the_bill_shows_tokens_beside_dollars():
-    """Two panels share their rows: tokens on the left, dollars on the right, every value written
-    out.
+    """Two panels share their rows: tokens are on the left, dollars are on the right, and every
+    value is written out.
     """
     picture = bill(BILL)
     tokens, money = picture.figure.axes
@@ -143,7 +145,7 @@ def test_the_bill_shows_tokens_beside_dollars():
 
 
 def test_the_parts_of_a_bill_differ_in_more_than_color():
-    """The rows are labeled, and what is a part of the row above it is hatched as well."""
+    """The rows are labeled, and a row that is part of the one above it is also hatched."""
     assert set(PARTS) == set(HATCHES) == set(Meter().split())
     assert HATCHES["cached"] != HATCHES["input"]
     assert HATCHES["reasoning"] != HATCHES["output"]

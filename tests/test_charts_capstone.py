@@ -1,4 +1,4 @@
-"""The picture of chapter 09: solutions on the five axes."""
+"""The picture in chapter 09: solutions on the five axes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SCORES = {
 
 
 def test_each_axis_is_a_column_with_a_bar_for_each_solution() -> None:
-    """A column's title is its axis; behind each bar of a solution's length stands an empty one of
-    20 points.
+    """A column's title is its axis, and behind each solution's bar is an empty bar for 20
+    points.
     """
     columns = axes_of(SCORES).figure.axes
     assert [column.get_title(loc="left") for column in columns] == [
@@ -28,8 +28,9 @@ def test_each_axis_is_a_column_with_a_bar_for_each_solution() -> None:
 
 
 def test_numbers_and_totals_are_written_out() -> None:
-    """The first solution is on top; its name has its total, each bar its number, inside of long
-    bars and beside short ones."""
+    """The first solution is on top. Its name includes its total, and each bar has its number,
+    inside long bars and next to short ones.
+    """
     first, second = axes_of(SCORES).figure.axes
     assert [label.get_text() for label in first.get_yticklabels()] == [
         "naive\n6.6",
@@ -63,7 +64,9 @@ def test_the_alternative_text_has_every_number() -> None:
 def test_what_does_not_fit_one_picture_is_refused(
     scores: dict[str, dict[str, float]],
 ) -> None:
-    """No solution, different axes, or more than eight solutions are an error that says so."""
+    """If there are no solutions, more than eight, or solutions with different axes, an error says
+    so.
+    """
     with pytest.raises(ValueError, match="1 to 8 solutions"):
         axes_of(scores)
 

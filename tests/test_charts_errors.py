@@ -1,5 +1,5 @@
-"""The picture of the retry storm: its bars are the storm's numbers, and shape tells as much as
-color.
+"""The picture of the retry storm: its bars are the storm's numbers, and shapes show as much as
+colors.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ STORMS = {name: storm(policy) for name, policy in STRATEGIES.items()}
 
 
 def test_the_bars_are_the_calls() -> None:
-    """Served and refused stand on each other, second by second, and add up to the calls of the
-    storm.
-    """
+    """Served and refused calls are stacked, second by second, and add up to the storm's calls."""
     picture = arrivals(STORMS)
     for axes, result in zip(picture.figure.axes, STORMS.values(), strict=True):
         served, refused = axes.containers
@@ -28,8 +26,8 @@ def test_the_bars_are_the_calls() -> None:
 
 
 def test_refused_calls_are_hatched_and_the_capacity_is_a_labeled_line() -> None:
-    """Without color, refused calls are known by their hatch, the capacity by its dashes; a legend
-    names all three.
+    """Without color, refused calls are recognizable by their hatching and the capacity by its
+    dashes. A legend names all three.
     """
     axes = arrivals(STORMS).figure.axes[0]
     served, refused = axes.containers
@@ -48,7 +46,7 @@ def test_refused_calls_are_hatched_and_the_capacity_is_a_labeled_line() -> None:
 
 
 def test_rows_share_their_scales_and_what_is_cut_off_is_told() -> None:
-    """Rows can be compared by eye; calls beyond the end of the axis are named."""
+    """Rows can be compared by eye, and calls beyond the end of the axis are mentioned."""
     picture = arrivals(STORMS)
     fixed, exponential, _ = picture.figure.axes
     assert fixed.get_ylim() == exponential.get_ylim()
@@ -73,7 +71,7 @@ def test_titles_and_alternative_text_tell_the_numbers() -> None:
 
 
 def test_a_storm_in_which_some_gave_up() -> None:
-    """Where not everybody was served, no end is claimed."""
+    """If not every call was served, the picture does not claim an end."""
     assert (
         "3 calls, some gave up"
         in arrivals({"few": Storm((0.0,), (0.0, 0.1), 2, 1)}).alt
@@ -81,7 +79,7 @@ def test_a_storm_in_which_some_gave_up() -> None:
 
 
 def test_one_capacity() -> None:
-    """Storms of different servers do not share a line."""
+    """Storms with different servers do not share a capacity line."""
     with pytest.raises(ValueError, match=r"\[1, 20\]"):
         arrivals({**STORMS, "other": Storm((0.0,), (), 1, 1)})
     with pytest.raises(ValueError, match=r"\[\]"):

@@ -1,4 +1,4 @@
-"""The pictures of chapter 03: what they draw, checked on their artists."""
+"""The pictures in chapter 03, checked by their artists."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def bars(picture: Picture) -> list[tuple[float, ...]]:
 
 
 def test_a_turn_is_cached_and_fresh_input_and_output_stacked() -> None:
-    """From the bottom up: what the cache held, the rest of the prompt, the reply; each from where
-    the last one ends.
+    """From the bottom up, a bar shows the cached tokens, the rest of the prompt, and the reply,
+    each starting where the last one ends.
     """
     assert bars(tokens_per_turn(TURNS, SPENT)) == [
         (0.6, 0, 0.8, 0),
@@ -53,7 +53,9 @@ def test_a_turn_is_cached_and_fresh_input_and_output_stacked() -> None:
 
 
 def test_the_cost_is_a_line_on_its_own_axis() -> None:
-    """The running total is on the right in dollars, from 0, with its end written out."""
+    """The running total in dollars is on the right. It starts at 0, and its last value is written
+    out.
+    """
     tokens, money = tokens_per_turn(TURNS, SPENT).figure.axes
     (line,) = money.lines
     assert line.get_xydata().tolist() == [[1, 0.001], [2, 0.004]]
@@ -65,8 +67,8 @@ def test_the_cost_is_a_line_on_its_own_axis() -> None:
 
 
 def test_the_legend_names_what_is_there() -> None:
-    """Without a cached token the legend does not speak of a cache; parts differ by hatch as well as
-    by color.
+    """Without cached tokens, the legend does not mention a cache. Parts differ by hatching as well
+    as by color.
     """
 
     def names(picture: Picture) -> list[str]:
@@ -103,7 +105,7 @@ def test_turns_are_told_in_words() -> None:
 
 
 def test_each_policy_is_a_line_of_its_own_kind() -> None:
-    """A line has a point for each turn; colors and dashes differ; its sum stands at its end."""
+    """Each line has a point for each turn, its own color and dashes, and its sum at the end."""
     (axes,) = policies(PROMPTS).figure.axes
     assert [line.get_xydata().tolist() for line in axes.lines] == [
         [[1, 100], [2, 350], [3, 600]],
@@ -128,7 +130,9 @@ def test_each_policy_is_a_line_of_its_own_kind() -> None:
 
 
 def test_labels_at_the_ends_do_not_overlap() -> None:
-    """Ends that are close together have their labels moved apart, lowest line lowest."""
+    """If ends are close together, their labels are moved apart, with the lowest line's label
+    lowest.
+    """
     (axes,) = policies(
         {"a": [1000], "b": [10], "c": [12], "d": [11]}
     ).figure.axes
@@ -153,8 +157,8 @@ def test_policies_are_told_in_words() -> None:
 
 
 def test_the_cached_part_comes_first() -> None:
-    """Each row is the cached part from 0 on, then the rest; both counts stand at its end; the first
-    row is on top.
+    """Each row shows the cached part, starting at 0, and then the rest, with both counts at the
+    end. The first row is on top.
     """
     picture = cached_part(
         {"appended": Usage(1400, 0, 1280), "trimmed": Usage(900, 0)}
@@ -194,7 +198,7 @@ def test_the_cached_part_comes_first() -> None:
 def test_what_cannot_be_drawn(
     draw: Callable[[], Picture], message: str
 ) -> None:
-    """Nothing to draw, or what does not fit together, is a clear error."""
+    """Empty or inconsistent data is a clear error."""
     with pytest.raises(ValueError, match=message):
         draw()
 

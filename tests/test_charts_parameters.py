@@ -1,4 +1,4 @@
-"""The pictures of chapter 02: what they draw, checked on their artists."""
+"""The pictures in chapter 02, checked by their artists."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def texts(picture: Picture) -> list[str]:
 def test_each_temperature_has_a_panel_of_the_same_tokens_on_the_same_scale() -> (
     None
 ):
-    """A panel's bars are the tokens' probabilities at its temperature, and the last one is all
+    """A panel's bars are the tokens' probabilities at its temperature, and the last bar is all
     other tokens.
     """
     panels = over_temperature(LABELS, VIEWS, prompt=LIGHT.text).figure.axes
@@ -72,7 +72,7 @@ def test_each_temperature_has_a_panel_of_the_same_tokens_on_the_same_scale() -> 
 
 
 def test_a_panel_s_title_is_its_temperature_and_entropy() -> None:
-    """Above each panel stand the temperature, and the entropy in bits that sampling gives."""
+    """Above each panel are the temperature and the entropy in bits, as sampling computes it."""
     panels = over_temperature(LABELS, VIEWS, prompt=LIGHT.text).figure.axes
     titles = [axes.get_title(loc="left") for axes in panels]
     assert titles == [
@@ -81,8 +81,8 @@ def test_a_panel_s_title_is_its_temperature_and_entropy() -> None:
 
 
 def test_the_alternative_text_tells_how_the_distribution_flattens() -> None:
-    """Who cannot see the panels reads the first token's share and the others', for each
-    temperature.
+    """For people who cannot see the panels, the text gives the first token's share and that of the
+    others at each temperature.
     """
     alt = over_temperature(LABELS, VIEWS, prompt=LIGHT.text).alt
     assert "T 0: green 100%, all not named 0%" in alt
@@ -90,7 +90,7 @@ def test_the_alternative_text_tells_how_the_distribution_flattens() -> None:
 
 
 def test_labels_that_do_not_fit_are_refused() -> None:
-    """Too few labels, or no view, is a clear error and not a wrong picture."""
+    """Too few labels, or a missing view, is a clear error, not a wrong picture."""
     with pytest.raises(ValueError, match="2 labels do not match the tokens"):
         over_temperature(LABELS[:2], VIEWS, prompt="")
     with pytest.raises(ValueError, match="the 0 views"):
@@ -98,8 +98,8 @@ def test_labels_that_do_not_fit_are_refused() -> None:
 
 
 def test_penalties_are_a_line_and_a_step() -> None:
-    """The penalty at each count is a marked point; what ``steps`` names is drawn as a step; the
-    axes are named.
+    """The penalty at each count is a marked point, the curves in ``steps`` are drawn as steps, and
+    the axes have labels.
     """
     lines = {"frequency": [0, 0.5, 1.0], "presence": [0, 1.5, 1.5]}
     picture = penalties(lines, steps=["presence"])
@@ -127,14 +127,14 @@ def test_penalties_are_a_line_and_a_step() -> None:
 def test_a_number_of_lines_that_cannot_be_told_apart_is_refused(
     lines: dict[str, list[float]],
 ) -> None:
-    """None, or more than there are colors and markers, is an error."""
+    """No curves, or more than there are colors and markers, is an error."""
     with pytest.raises(ValueError, match="1 to 4 lines"):
         penalties(lines)
 
 
 def test_each_token_is_a_box_of_its_probability() -> None:
-    """A box has the color of its token's probability, and the percentage is below it: not by color
-    alone.
+    """A box has the color of its token's probability, with the percentage below it, so that color
+    is not the only sign.
     """
     picture = colored_tokens(REPLIES, PERPLEXITIES)
     shares = [share for tokens in REPLIES.values() for _, share in tokens]
@@ -161,7 +161,7 @@ def test_each_token_is_a_box_of_its_probability() -> None:
 
 
 def test_a_long_reply_breaks_into_lines() -> None:
-    """No box reaches over the edge, and none covers another."""
+    """No box extends beyond the edge or covers another one."""
     picture = colored_tokens(
         {"long": [(f" word{number}", 0.5) for number in range(60)]},
         {"long": 2.0},
@@ -180,8 +180,8 @@ def test_a_long_reply_breaks_into_lines() -> None:
 )
 @pytest.mark.slow
 def test_any_token_can_be_drawn(token: str) -> None:
-    """Math signs do not make a formula, what the font lacks is a box, and a long token is cut: the picture
-    is made.
+    """The picture is drawn whatever the tokens: math signs do not become a formula, a missing glyph
+    is a box, and a long token is cut.
     """
     picture = colored_tokens({"any": [(token, 0.5), (" ", 0.5)]}, {"any": 2.0})
     assert picture.png().startswith(b"\x89PNG")
@@ -197,6 +197,6 @@ def test_any_token_can_be_drawn(token: str) -> None:
 def test_a_reply_without_tokens_is_refused(
     replies: dict[str, list[tuple[str, float]]],
 ) -> None:
-    """Nothing to draw is a clear error."""
+    """If there is nothing to draw, a clear error says so."""
     with pytest.raises(ValueError, match="no token to draw"):
         colored_tokens(replies, {"empty": 1.0})

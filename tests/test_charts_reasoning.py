@@ -1,4 +1,4 @@
-"""The pictures of chapter 07: what they draw, checked on their artists."""
+"""The pictures in chapter 07, checked by their artists."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def texts(picture: Picture, panel: int = 0) -> list[str]:
 
 
 def test_prompt_text_and_reasoning_lie_end_to_end() -> None:
-    """Each row has the cost of prompt, text and hidden reasoning, each from where the last one
-    ends.
+    """Each row shows the cost of the prompt, the text, and the hidden reasoning, each starting
+    where the last one ends.
     """
     assert bars(cost_by_effort(SPLITS)) == [
         (0, 0.001),
@@ -56,8 +56,8 @@ def test_prompt_text_and_reasoning_lie_end_to_end() -> None:
 
 
 def test_the_hidden_part_is_told_by_more_than_color() -> None:
-    """The hidden part is hatched, the legend names the parts, and rows say how many tokens out are
-    hidden.
+    """The hidden part is hatched, the legend names the parts, and each row says how many output
+    tokens are hidden.
     """
     picture = cost_by_effort(SPLITS)
     axes = picture.figure.axes[0]
@@ -73,7 +73,7 @@ def test_the_hidden_part_is_told_by_more_than_color() -> None:
 
 
 def test_where_the_answers_come_from_stands_in_the_picture() -> None:
-    """Both pictures say that answers, counts and times are written, or what else they are."""
+    """Both pictures state the provenance of answers, counts, and times: written or another one."""
     assert "written" in cost_by_effort(SPLITS).figure.axes[0].get_xlabel()
     assert (
         "live"
@@ -86,8 +86,8 @@ def test_where_the_answers_come_from_stands_in_the_picture() -> None:
 
 
 def test_three_panels_compare() -> None:
-    """Correct answers, seconds per question, and all the money over the correct answers: a row for
-    each way of asking.
+    """There is a row for each way of asking, with correct answers, seconds per question, and the
+    total cost divided by the correct answers.
     """
     picture = comparison(SCORES)
     assert [axes.get_title(loc="left") for axes in picture.figure.axes] == [
@@ -108,7 +108,7 @@ def test_three_panels_compare() -> None:
 
 
 def test_both_are_told_in_words() -> None:
-    """The alternative texts hold the numbers."""
+    """The alternative texts contain the numbers."""
     assert cost_by_effort(SPLITS).alt == (
         "What the answer cost (written). low: $0.012, including $0.01 for 100 hidden tokens; "
         "plain: $0.002, including $0 for 0 hidden tokens."
@@ -120,7 +120,9 @@ def test_both_are_told_in_words() -> None:
 
 
 def test_nothing_to_draw_is_told() -> None:
-    """No reply, no score, and scores on different numbers of questions are refused."""
+    """An empty list of replies or scores, and scores for different numbers of questions, are
+    refused.
+    """
     with pytest.raises(ValueError, match="no reply"):
         cost_by_effort({})
     for scores in (

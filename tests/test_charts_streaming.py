@@ -1,4 +1,4 @@
-"""The timeline of chapter 04: what it draws, checked on its artists."""
+"""The timeline in chapter 04, checked by its artists."""
 
 from __future__ import annotations
 
@@ -17,16 +17,14 @@ def drawn() -> Picture:
 
 
 def test_each_text_is_marked_when_it_came() -> None:
-    """A lane has one mark for each arrival, at its second, on the lane's height."""
+    """A lane has a mark for each arrival, at its time and at the lane's height."""
     (axes,) = drawn().figure.axes
     marks = [line.get_xydata().tolist() for line in axes.lines]
     assert marks == [[[0.4, 0], [0.5, 0], [0.9, 0]], [[1.2, 1]]]
 
 
 def test_the_wait_is_a_bar_up_to_the_first_text() -> None:
-    """The hatched bar of a lane ends where its first text arrives; it starts when the request was
-    sent.
-    """
+    """A lane's hatched bar starts when the request is sent and ends when the first text arrives."""
     (axes,) = drawn().figure.axes
     assert [(bar.get_x(), bar.get_width()) for bar in axes.patches] == [
         (0, 0.4),
@@ -36,8 +34,8 @@ def test_the_wait_is_a_bar_up_to_the_first_text() -> None:
 
 
 def test_brackets_measure_first_token_and_total() -> None:
-    """One bracket spans from the request to the first token, another to the end. A reply in one
-    piece has only one bracket.
+    """One bracket extends from the request to the first token, and another to the end. A reply in
+    one piece has only one bracket.
     """
     (axes,) = drawn().figure.axes
     notes = [note for note in axes.texts if note.get_text()]
@@ -55,7 +53,7 @@ def test_brackets_measure_first_token_and_total() -> None:
 
 
 def test_lanes_stand_in_their_order_on_one_axis_from_zero() -> None:
-    """The first lane is on top; time starts at 0 and reaches past the longest total; the legend
+    """The first lane is on top, time starts at 0 and extends past the longest total, and the legend
     names both marks.
     """
     (axes,) = drawn().figure.axes
@@ -76,7 +74,7 @@ def test_lanes_stand_in_their_order_on_one_axis_from_zero() -> None:
 
 
 def test_the_alternative_text_tells_the_picture() -> None:
-    """The alternative text says, for each lane, when the text began and when it was complete."""
+    """For each lane, the alternative text says when the text began and when it was complete."""
     assert drawn().alt == (
         "Timeline, When the text arrives. streamed: text in 3 pieces from 0.40 s on, complete at "
         "1.00 s. "

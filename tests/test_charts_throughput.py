@@ -1,4 +1,4 @@
-"""The timeline of chapter 05, checked on its artists."""
+"""The timeline in chapter 05, checked by its artists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RUN = [Span(0, 2), Span(1, 1.1, 429), Span(2, 3), Span(2.5, 4, 500)]
 
 
 def test_a_bar_runs_from_the_request_to_its_answer() -> None:
-    """Each answered request is a bar in its own row, the first on top."""
+    """Each answered request is a bar in its own row, with the first request on top."""
     (axes,) = gantt({"run": RUN}).figure.axes
     bars = [
         (
@@ -27,8 +27,8 @@ def test_a_bar_runs_from_the_request_to_its_answer() -> None:
 
 
 def test_a_429_is_a_cross_and_another_failure_a_triangle() -> None:
-    """Told apart by shape as well as color, at the moment the request was sent, and named in the
-    legend.
+    """Refused requests differ by shape as well as by color, are drawn at the moment they were sent,
+    and are in the legend.
     """
     (axes,) = gantt({"run": RUN}).figure.axes
     marks = {
@@ -64,7 +64,7 @@ def test_all_runs_share_one_scale_of_time() -> None:
 
 
 def test_the_legend_stays_with_the_first_panel() -> None:
-    """Also when crosses appear in later panels only."""
+    """The legend is complete even if crosses appear only in later panels."""
     first, second = gantt(
         {"good": [Span(0, 1)], "bad": [Span(0, 0.1, 429)]}
     ).figure.axes
@@ -74,12 +74,12 @@ def test_the_legend_stays_with_the_first_panel() -> None:
 
 
 def test_the_same_picture_has_the_same_bytes() -> None:
-    """It is stored in a notebook, so it must not change by itself."""
+    """The picture is stored in a notebook, so it must not change by itself."""
     assert gantt({"run": RUN}).png() == gantt({"run": RUN}).png()
 
 
 @pytest.mark.parametrize("runs", [{}, {"run": []}, {"run": [Span(0, 1)] * 401}])
 def test_nothing_to_draw_is_an_error(runs: dict[str, list[Span]]) -> None:
-    """No run, an empty run, and a run with more rows than pixels are rejected."""
+    """An empty list of runs, an empty run, and a run with more rows than pixels are rejected."""
     with pytest.raises(ValueError, match="1 to 400"):
         gantt(runs)

@@ -1,4 +1,4 @@
-"""The chat box: what it shows, what it sends, and that nothing a model writes can do any harm."""
+"""The chat box: what it shows and sends, and that nothing a model writes can do any harm."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ HOSTILE = {
 
 
 class Reader(HTMLParser):
-    """What a browser makes of the HTML: tags, their attributes, and the text."""
+    """The HTML as a browser reads it: tags, their attributes, and the text."""
 
     TAGS = frozenset(
         re.findall(
@@ -103,13 +103,13 @@ class Reader(HTMLParser):
 
 
 def read(box: ChatBox) -> str:
-    """Everything that the box shows of the conversation, as a reader sees it."""
+    """Everything that the box shows of the conversation."""
     return Reader(box.shown.value).text + Reader(box.now.value).text
 
 
 class HandClock:
-    """Time that a test moves by hand: an event of a stream arrives when the test has reached its
-    second.
+    """A clock that the test moves by hand: a stream's event arrives when the test has reached its
+    time.
     """
 
     def __init__(self) -> None:
@@ -144,7 +144,7 @@ class HandClock:
 
 
 class Api:
-    """Streams REPLY, or what it was given before that."""
+    """Streams the given replies, and then REPLY."""
 
     def __init__(self, *answers: ApiAnswer, clock: Any = None) -> None:
         self.answers, self.requests, self.clock = (
@@ -155,7 +155,7 @@ class Api:
         self.asked = threading.Event()
 
     async def reach(self, seconds: float) -> None:
-        """Once a request is here, time moves to this number of seconds after it."""
+        """After a request has arrived, move time to this number of seconds after it."""
         assert await asyncio.to_thread(self.asked.wait, HANG)
         self.clock.reach(seconds)
 
@@ -192,11 +192,13 @@ both_kinds = pytest.mark.parametrize(
 )
 
 
-HANG = 60  # seconds; only a box that hangs takes so long
+HANG = 60  # seconds; only a box that hangs takes this long
 
 
 async def until(widget: Any, trait: str, holds: Callable[[Any], bool]) -> None:
-    """Until a widget's trait has a value that ``holds``; none is missed, however short it lasts."""
+    """Wait until a widget's trait has a value that ``holds``. No value is missed, however briefly
+    it lasts.
+    """
     met, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def look(change: Any) -> None:
@@ -211,7 +213,7 @@ async def until(widget: Any, trait: str, holds: Callable[[Any], bool]) -> None:
 
 
 async def ready(box: ChatBox) -> None:
-    """Wait until the box has done what a click handed to the loop, and the reply has arrived."""
+    """Wait until the box has done what a click started on the loop, and the reply has arrived."""
     turn = asyncio.Event()
     box._at_home(turn.set)  # behind the click
     await turn.wait()
@@ -219,12 +221,12 @@ async def ready(box: ChatBox) -> None:
 
 
 def press_enter(box: ChatBox) -> None:
-    """What the browser sends first; the text comes behind it, if it has changed."""
+    """What the browser sends first; the text follows if it has changed."""
     box.text._handle_custom_msg({"event": "submit"}, [])
 
 
 def browser_answers(box: ChatBox) -> None:
-    """The browser's answer to the box's echo: what it had held back is here."""
+    """The browser's answer to the box's echo: it sends what it had held back."""
     box._echo.returned.value = box._echo.sent.value
 
 
@@ -232,8 +234,8 @@ def browser_answers(box: ChatBox) -> None:
 async def test_a_message_is_sent_and_the_reply_is_shown_with_its_receipt(
     kind: type,
 ) -> None:
-    """say() adds a turn; the box shows both texts, the reply as Markdown, and a receipt; the meter
-    has the call.
+    """say() adds a turn. The box shows both texts, with the reply as Markdown, and a receipt. The
+    meter has the call.
     """
     api, meter = Api(), Meter()
     box = ChatBox(api.conversation(kind), meter=meter)
@@ -281,8 +283,8 @@ async def test_the_reply_grows_while_it_is_written(
 
 @both_kinds
 async def test_stop_ends_the_reply_and_changes_nothing(kind: type) -> None:
-    """A stopped reply is shown as stopped and does not enter the conversation; its text can be sent
-    again.
+    """A stopped reply is shown as stopped and is not added to the conversation, and the text can be
+    sent again.
     """
     api = Api(
         streamed(["One ", "two ", "three"], first=1, gap=1), clock=HandClock()
@@ -318,7 +320,7 @@ async def test_an_async_reply_stops_while_nothing_arrives() -> None:
     box._submit("Hi")
     assert await asyncio.to_thread(api.asked.wait, HANG)
     box.stop()
-    await ready(box)  # though the clock stands still
+    await ready(box)  # even though the clock has stopped
     assert "Stopped." in read(box)
 
 
@@ -334,7 +336,7 @@ async def test_a_stop_that_comes_too_late_leaves_the_whole_reply() -> None:
     def slow(text: str) -> Any:
         yield from stream(text)
         whole.set()
-        # the reply is whole, and the thread has not yet said so
+        # the reply is complete, but the thread has not said so yet
         assert said_so.wait(HANG)
 
     box.conversation.stream = slow
@@ -390,7 +392,9 @@ FAILURES = {
 @both_kinds
 @pytest.mark.parametrize("failure", FAILURES)
 async def test_an_error_is_shown_in_place(kind: type, failure: str) -> None:
-    """Whatever fails, the box says what, keeps the text to send it again, and goes on working."""
+    """Whatever fails, the box says what it was, keeps the text so that it can be sent again, and
+    keeps working.
+    """
     answer, told = FAILURES[failure]
     api = Api(answer)
     box = ChatBox(api.conversation(kind))
@@ -407,7 +411,7 @@ async def test_an_error_is_shown_in_place(kind: type, failure: str) -> None:
 
 
 async def test_what_is_not_recorded_is_told_in_place() -> None:
-    """In replay mode, a question without a recording shows the message of RecordingNotFound."""
+    """In replay mode, a question without a recording shows RecordingNotFound's message."""
     from coursekit import connect
 
     box = ChatBox(Conversation(connect("replay"), "Be brief."))
@@ -416,7 +420,7 @@ async def test_what_is_not_recorded_is_told_in_place() -> None:
 
 
 async def test_a_message_over_the_budget_is_told_in_place() -> None:
-    """The memory's own refusal is shown as well; nothing was sent."""
+    """A refusal by the memory is also shown, and nothing is sent."""
     api = Api()
     box = ChatBox(api.conversation(AsyncConversation, TokenBudget(10)))
     await box.say("A long question. " * 10)
@@ -425,7 +429,9 @@ async def test_a_message_over_the_budget_is_told_in_place() -> None:
 
 
 async def test_enter_sends() -> None:
-    """The browser reports Enter, then the text: it is sent once. Text without Enter is not sent."""
+    """The browser reports Enter and then the text, which is sent once. Text without Enter is not
+    sent.
+    """
     api = Api()
     box = ChatBox(api.conversation(AsyncConversation))
     box.text.value = "left without Enter"
@@ -441,7 +447,7 @@ async def test_enter_sends() -> None:
 
 
 async def test_enter_on_an_unchanged_text_sends_it() -> None:
-    """Enter on text that the kernel already has sends it; Enter on nothing sends nothing, then or
+    """Enter sends text that the kernel already has. Enter in an empty field sends nothing, then or
     later.
     """
     api = Api()
@@ -461,9 +467,7 @@ async def test_enter_on_an_unchanged_text_sends_it() -> None:
 
 
 async def test_enter_again_soon_after_a_failure() -> None:
-    """The new text is sent, once, however late it comes behind Enter; what has failed is not sent
-    again.
-    """
+    """New text is sent once, however long after Enter it arrives; failed text is not sent again."""
     api = Api(error_answer(500, "Oops."))
     box = ChatBox(api.conversation(AsyncConversation))
     for text in ("Old", "New"):
@@ -479,8 +483,8 @@ async def test_enter_again_soon_after_a_failure() -> None:
 
 
 async def test_a_click_in_another_thread_does_its_work_on_the_loop() -> None:
-    """JupyterLab's callbacks come in a thread of their own; the reply is a task of the loop the box
-    was made on.
+    """JupyterLab calls handlers in a separate thread, but the reply is a task on the loop where the
+    box was made.
     """
     api = Api()
     box = ChatBox(api.conversation(AsyncConversation), offers=["One", "Two"])
@@ -490,7 +494,7 @@ async def test_a_click_in_another_thread_does_its_work_on_the_loop() -> None:
 
 
 async def test_an_offer_is_made_once() -> None:
-    """What has been answered cannot be pressed again; what failed can."""
+    """An answered text cannot be sent again by another press, but a failed one can."""
     api = Api(ERROR, streamed(["Yes."], first=0, gap=0))
     box = ChatBox(api.conversation(AsyncConversation), offers=["One", "Two"])
     for disabled in ([False, False], [True, False]):
@@ -500,7 +504,7 @@ async def test_an_offer_is_made_once() -> None:
 
 
 async def test_one_reply_at_a_time() -> None:
-    """While a reply is written another text is not sent, and stays where it was typed."""
+    """While a reply is being written, another text is not sent, and stays where it was typed."""
     api = Api(streamed(["One ", "two"], first=1, gap=1), clock=HandClock())
     box = ChatBox(api.conversation(AsyncConversation))
     box._submit("First")
@@ -516,7 +520,7 @@ async def test_one_reply_at_a_time() -> None:
 
 
 async def test_summaries_have_their_own_receipt() -> None:
-    """A turn that made a summary shows two receipts, and says which is which."""
+    """A turn with a summary shows two receipts and says which is which."""
     meter = Meter()
     box = ChatBox(
         Api().conversation(AsyncConversation, Summarize(over=0, keep=0)),
@@ -529,7 +533,7 @@ async def test_summaries_have_their_own_receipt() -> None:
 
 
 async def test_an_old_conversation_is_shown_and_long_ones_in_part() -> None:
-    """The box begins with the turns there are, the newest of them; its static output is what it
+    """The box starts with the newest of the existing turns, and its static output is what it
     shows.
     """
     conversation = Api().conversation(Conversation, SlidingWindow(0))
@@ -545,7 +549,9 @@ async def test_an_old_conversation_is_shown_and_long_ones_in_part() -> None:
 
 
 def test_tools_and_pictures_are_named() -> None:
-    """A call shows its function and arguments, a part that is not text its kind, a result its text."""
+    """A call is shown with its function and arguments, a part that is not text with its kind, and a
+    result with its text.
+    """
     call = {
         "id": "c",
         "type": "function",
@@ -573,8 +579,8 @@ def test_tools_and_pictures_are_named() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 async def test_hostile_text_is_shown_and_harmless(text: str) -> None:
-    """Whatever user and model write, only the box's own tags and safe attributes are in the HTML,
-    in good order.
+    """Whatever the user and the model write, the HTML contains only the box's own tags and safe
+    attributes, well nested.
     """
     reply = sendable(text)  # UTF-8 has no halves
     events = [
@@ -608,7 +614,9 @@ async def test_hostile_text_is_shown_and_harmless(text: str) -> None:
 
 
 async def test_a_million_characters_are_cut_in_sight() -> None:
-    """A reply of a million characters is kept in full, shown in part, and does not stop the box."""
+    """A reply with a million characters is kept in full, is shown in part, and does not stop the
+    box.
+    """
     text = "<b>x</b> " * 111_112
     box = ChatBox(Api(streamed([text])).conversation(AsyncConversation))
     await box.say("More!")
@@ -619,7 +627,7 @@ async def test_a_million_characters_are_cut_in_sight() -> None:
 
 @given(st.text())
 def test_any_text_is_safe_html(text: str) -> None:
-    """Markdown or plain, whatever the text: allowed tags alone, all closed."""
+    """Whatever the text, as Markdown or plain, the HTML contains only allowed tags, all closed."""
     for html in (markdown(text), plain(text)):
         assert all(
             link.split(":")[0] not in ("javascript", "vbscript", "file")
@@ -629,8 +637,8 @@ def test_any_text_is_safe_html(text: str) -> None:
 
 
 def test_markdown_is_rendered() -> None:
-    """Lists, code, tables, emphasis and links are rendered; a link shows its target and opens
-    elsewhere.
+    """Lists, code, tables, emphasis, and links are rendered. A link shows its target and opens in a
+    new tab.
     """
     html = markdown(
         "# T\n\n- a\n- "
@@ -651,7 +659,7 @@ def test_markdown_is_rendered() -> None:
 
 
 def test_control_characters_are_shown_as_pictures() -> None:
-    """NUL, escape and delete become visible signs; tabs and line ends stay."""
+    """NUL, escape, and delete become visible signs; tabs and line ends stay unchanged."""
     assert (
         plain("a\0\x1b\x7f\tb\r\nc").removeprefix(
             '<div style="white-space:pre-wrap">'
@@ -670,12 +678,12 @@ async def test_every_control_has_a_label() -> None:
 
 
 def test_only_a_conversation_can_be_shown() -> None:
-    """A client is not a conversation: the message says how to make one."""
+    """If the argument is a client instead of a conversation, the message says how to make one."""
     with pytest.raises(TypeError, match=r"ChatBox\(Conversation\(client\)\)"):
         ChatBox(Api().conversation(Conversation).client)
 
 
 def test_outside_of_a_notebook() -> None:
-    """Without an event loop there is a clear error at once."""
+    """Without an event loop, there is a clear error immediately."""
     with pytest.raises(RuntimeError, match="running event loop"):
         ChatBox(Api().conversation(Conversation))

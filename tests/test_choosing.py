@@ -1,5 +1,5 @@
-"""The selection guide: what a task costs with each model, how long it takes, and what rules a
-model out.
+"""Choosing a model: what a task costs with each one, how long it takes, and what rules a model
+out.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def against(name: str, **task: object) -> tuple[str, ...]:
 
 
 def test_a_request_costs_what_the_price_list_says() -> None:
-    """The cost is price_of's for the prompt and the reply, with the hidden tokens of a model that
-    reasons.
+    """The cost is what price_of gives for the prompt and the reply, including a reasoning model's
+    hidden tokens.
     """
     task = Task(prompt=2000, reply=100, hidden=700)
     for judged in judge(task):
@@ -64,7 +64,7 @@ def test_reasoning_is_off_where_a_task_does_without_it() -> None:
 
 
 def test_gpt_4o_mini_is_a_seventeenth_of_gpt_4o() -> None:
-    """The ratio of their costs is 16.67, whatever the sizes: not 10."""
+    """The ratio of their costs is 16.67, not 10, whatever the sizes."""
     for prompt, reply in ((10, 1000), (100_000, 1), (1000, 300)):
         cost = {
             judged.name: judged.cost
@@ -76,7 +76,7 @@ def test_gpt_4o_mini_is_a_seventeenth_of_gpt_4o() -> None:
 
 
 def test_who_remains_stands_first_and_the_cheapest_on_top() -> None:
-    """Models that remain come before those that are out, each by cost."""
+    """Models that remain are listed before those that are ruled out, each group sorted by cost."""
     judged = judge(
         Task(needs=frozenset({"logprobs"}), max_cost=Decimal("0.005"))
     )
@@ -87,7 +87,7 @@ def test_who_remains_stands_first_and_the_cheapest_on_top() -> None:
 
 
 def test_a_dead_model_is_out_from_its_day_on() -> None:
-    """The day of the task decides who still answers."""
+    """The task's date decides which models still answer."""
     assert against("o3", on=datetime.date(2026, 12, 10)) == ()
     assert against("o3", on=datetime.date(2026, 12, 11)) == (
         "shut down since 2026-12-11",
@@ -95,7 +95,9 @@ def test_a_dead_model_is_out_from_its_day_on() -> None:
 
 
 def test_what_does_not_fit_is_out() -> None:
-    """Prompt, sum and reply are held against the model's limits, each in words."""
+    """The prompt, the reply, and their sum are compared with the model's limits, each with a reason
+    in words.
+    """
     assert against("gpt-4o", prompt=128_001) == (
         "takes at most 128,000 prompt tokens",
     )
@@ -180,7 +182,9 @@ def test_every_need_is_judged_as_the_api_would() -> None:
 def test_asking_for_more_never_brings_a_model_back(
     prompt: int, reply: int, needs: set[str], more: str
 ) -> None:
-    """With another need, a limit on cost or a later day, no model remains that was out."""
+    """With another requirement, a cost limit, or a later date, a model that was ruled out never
+    comes back.
+    """
 
     def left(**task: object) -> set[str]:
         judged = judge(Task(prompt=prompt, reply=reply, hidden=0, **task))  # type: ignore[arg-type]
@@ -193,7 +197,7 @@ def test_asking_for_more_never_brings_a_model_back(
 
 
 def test_a_need_that_nobody_knows_is_named() -> None:
-    """A misspelled need is refused with those that there are."""
+    """A misspelled requirement is refused with a list of the valid ones."""
     with pytest.raises(
         ValueError,
         match="A task cannot need speed. Choose from: schema, functions,",
@@ -202,8 +206,8 @@ def test_a_need_that_nobody_knows_is_named() -> None:
 
 
 def test_measured_times_are_documented() -> None:
-    """Each fit rests on a dozen exchanges or more, over some days and lengths, and says how far it
-    is off.
+    """Each fit is based on a dozen or more exchanges, on several days and with several lengths, and
+    states its error.
     """
     assert len(latencies()) == 10
     for latency in latencies().values():
@@ -215,8 +219,8 @@ def test_measured_times_are_documented() -> None:
 
 
 def test_a_reply_takes_a_first_wait_and_a_time_for_each_token() -> None:
-    """seconds_of() is the line of the model's fit; None for a model that nobody measured, relatives
-    or not.
+    """seconds_of() follows the line of the model's fit. For a model that was not measured, it is
+    None, even if related models were.
     """
     assert seconds_of("gpt-4o", 100) == pytest.approx(0.25 + 1.79)
     assert seconds_of("gpt-6-luna", 100) is None
@@ -226,7 +230,7 @@ def test_a_reply_takes_a_first_wait_and_a_time_for_each_token() -> None:
 
 
 def test_a_cost_or_a_time_of_just_the_limit_remains() -> None:
-    """A limit includes itself: only what is above it is out."""
+    """Limits are inclusive: only what is above a limit is ruled out."""
     [mini] = judge(Task(), ["gpt-4o-mini"])
     assert mini.seconds is not None
     least = Decimal("0.000000000001")
@@ -241,8 +245,8 @@ def test_a_cost_or_a_time_of_just_the_limit_remains() -> None:
 
 
 def test_the_candidates_are_the_tables() -> None:
-    """The chooser compares the models that the table offers it: all with a price and a context
-    window.
+    """The chooser compares the models that the table marks for it, which all have a price and a
+    context window.
     """
     assert {"gpt-4o", "o3", "gpt-6.1-sol", "gpt-6.1-terra"} <= set(CANDIDATES)
     for name in CANDIDATES:
@@ -256,8 +260,8 @@ def test_the_candidates_are_the_tables() -> None:
 
 
 def test_what_a_model_lacks_only_while_it_reasons_is_said_so() -> None:
-    """Where effort none would bring a need back, the reason says "while it reasons"; elsewhere it
-    does not.
+    """The reason says "while it reasons" only if the effort none would make the feature
+    available.
     """
     sampling = frozenset({"temperature", "reasoning"})
     assert against("gpt-6-luna", needs=sampling) == (
@@ -273,7 +277,7 @@ def test_what_a_model_lacks_only_while_it_reasons_is_said_so() -> None:
 
 
 def test_schemas_and_reasoning_are_needs_that_a_model_can_lack() -> None:
-    """gpt-4 knows no schemas and gpt-4o does not reason."""
+    """gpt-4 does not support schemas, and gpt-4o does not reason."""
     day = datetime.date(2026, 10, 1)
     assert against(
         "gpt-4", needs=frozenset({"schema"}), prompt=100, on=day

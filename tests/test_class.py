@@ -1,4 +1,4 @@
-"""The server of a class: who joins, with which key, and what outlives the server."""
+"""A class server: who joins, with which key, and what survives a restart."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def running(tmp_path: Path) -> Iterator[Served]:
 
 
 def join(server: Served, name: object, token: str | None = None) -> str:
-    """Joins, and returns the key."""
+    """Join, and return the key."""
     answer = server.admin("POST", "/join", {"name": name}, token)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["key"])
@@ -52,8 +52,8 @@ def empty(kept: SavedClass) -> Roll:
 
 
 def test_a_name_for_a_key(running: Served) -> None:
-    """Joining takes a name and tells name, key and address; the key opens /v1, and the meter is the
-    learner's own.
+    """Joining takes a name and returns the name, a key, and the address. The key works for /v1, and
+    each learner has their own meter.
     """
     told = running.admin("POST", "/join", {"name": "Ada"}, None).json()
     assert told["name"] == "Ada" and told["base_url"] == f"{running.url}/v1"
@@ -73,7 +73,9 @@ def test_a_name_for_a_key(running: Served) -> None:
     "key", ["-", "any", "ck-class-" + "0" * 40, TOKEN, f"{TOKEN}-ada"]
 )
 def test_only_who_has_joined(tmp_path: Path, key: str) -> None:
-    """An unknown key, and also the access token, is the API's 401, and creates no learner."""
+    """An unknown key, and also the access token, gets the API's 401 and does not create a
+    learner.
+    """
     with served(tmp_path, saved=SavedClass(), access_token=TOKEN) as server:
         for method, path in (
             ("GET", "/v1/models"),
@@ -85,9 +87,7 @@ def test_only_who_has_joined(tmp_path: Path, key: str) -> None:
 
 
 def test_the_access_token(tmp_path: Path) -> None:
-    """Where there is an access token, joining asks for it; no token and no key is ever in the
-    log.
-    """
+    """If there is an access token, it is required to join. No token or key is ever logged."""
     with served(tmp_path, saved=SavedClass(), access_token=TOKEN) as server:
         for wrong in (None, "wrong", TOKEN[:-1], TOKEN + "x"):
             refused = server.admin("POST", "/join", {"name": "Ada"}, wrong)
@@ -102,7 +102,7 @@ def test_the_access_token(tmp_path: Path) -> None:
 
 
 def test_other_sites_do_not_join(running: Served) -> None:
-    """A page of another site that makes a browser send the request is refused: it could fill the
+    """A request that another site's page makes a browser send is refused, because it could fill the
     class.
     """
     for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
@@ -116,7 +116,9 @@ def test_other_sites_do_not_join(running: Served) -> None:
 
 
 def test_names_are_unique_or_numbered(running: Served) -> None:
-    """A name that is taken, in whatever case, gets a number; each has a key of its own."""
+    """A name that is taken, in uppercase or lowercase, gets a number, and each learner has a
+    different key.
+    """
     keys = [
         join(running, name)
         for name in ("Ada", " ada ", "ADA", "ada 2", "Ünal  Öz")
@@ -132,7 +134,7 @@ def test_names_are_unique_or_numbered(running: Served) -> None:
 
 
 def test_a_long_name_that_is_taken() -> None:
-    """A number fits behind the longest name."""
+    """A number fits even after the longest name."""
     names = [
         empty_roll.join("x" * 40).name
         for empty_roll in [empty(SavedClass())]
@@ -157,8 +159,8 @@ def test_a_long_name_that_is_taken() -> None:
     ],
 )
 def test_what_is_no_name(running: Served, name: object) -> None:
-    """A name that is empty, too long or invisible is a 400 that says why, and the learner has not
-    joined.
+    """A name that is empty, too long, or invisible gets a 400 that says why, and the learner has
+    not joined.
     """
     answer = running.http.post(
         f"{running.url}/join", content=json.dumps({"name": name})
@@ -205,7 +207,9 @@ def test_a_plain_name_stays(text: str) -> None:
 
 
 def test_a_key_cannot_be_guessed() -> None:
-    """The same names have other keys in another class: a key is made with the class's secret."""
+    """The same names have different keys in another class, because keys are made with the class's
+    secret.
+    """
     one, other = empty(SavedClass()), empty(SavedClass())
     assert one.key(one.join("Ada")) != other.key(other.join("Ada"))
     assert (
@@ -229,8 +233,8 @@ def test_a_class_that_is_full(
 
 
 def test_all_of_it_comes_again(tmp_path: Path) -> None:
-    """Another server that loads the saved class knows its names, keys, meters, and everything
-    that was shared.
+    """Another server that loads the saved class has its names, keys, meters, and everything that
+    was shared.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path, saved=SavedClass()) as server:
@@ -255,7 +259,7 @@ def test_all_of_it_comes_again(tmp_path: Path) -> None:
 
 
 def test_a_budget_is_not_renewed(tmp_path: Path) -> None:
-    """What a learner has spent of --spend stays spent when the server comes again."""
+    """What a learner has spent of --spend stays spent after the server restarts."""
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(
         tmp_path, saved=SavedClass(), rate_limit={"spend": 0.00001}
@@ -330,7 +334,7 @@ def test_what_is_no_class(told: object) -> None:
     ],
 )
 def test_only_chapters_are_shared(running: Served, shared: object) -> None:
-    """Learners can share only chapters of the course, and counts. Anything else is a 400 and
+    """Learners can share only the course's chapters, and counts. Anything else gets a 400 and
     changes nothing.
     """
     key = join(running, "Ada")
@@ -341,7 +345,7 @@ def test_only_chapters_are_shared(running: Served, shared: object) -> None:
 
 
 def test_nobody_has_passed_more_than_there_is(running: Served) -> None:
-    """A learner's own count is cut to the number of exercises of the chapter."""
+    """The count that a learner reports is limited to the number of the chapter's exercises."""
     key = join(running, "Ada")
     shared = {"01_basics": 99, "09_capstone": 1, "08_choosing_a_model": 2}
     assert running.admin("PUT", "/me", {"passed": shared}, key).is_success
@@ -352,8 +356,8 @@ def test_nobody_has_passed_more_than_there_is(running: Served) -> None:
 
 
 def test_a_hub_joins_its_users(running: Served) -> None:
-    """With the admin token, a request for a name's key gets it, the same each time; without the
-    token, or without a class, it does not.
+    """With the admin token, a request for a name's key returns the same key every time. Without the
+    token or a class, it is refused.
     """
     first, again = (
         running.admin("POST", "/admin/learners", {"name": "ada"})
@@ -394,7 +398,7 @@ def test_no_class_no_joining(tmp_path: Path) -> None:
 
 
 def test_the_source_is_told(running: Served) -> None:
-    """Each answer says where it comes from, for receipts."""
+    """Each answer includes its provenance, for receipts."""
     client = running.client(join(running, "Ada"))
     answer = client.chat.completions.with_raw_response.create(**params())
     assert answer.headers["x-coursekit-source"] == "written"

@@ -33,8 +33,8 @@ def opened(path: Path) -> Iterator[tuple[ClassFile, SavedClass]]:
 
 
 def test_what_is_kept_is_found(tmp_path: Path) -> None:
-    """A new class where there is no file; afterwards the same secret, token and names. Only its
-    owner may read it.
+    """If there is no file, a new class is created, and later runs have the same secret, token, and
+    names. Only the owner may read the file.
     """
     path = tmp_path / "deep" / "class.json"
     with opened(path) as (file, kept):
@@ -54,8 +54,8 @@ def test_what_is_kept_is_found(tmp_path: Path) -> None:
 def test_it_is_kept_while_the_server_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What changes is in the file soon, without an orderly end; where nothing changes, nothing is
-    written.
+    """Changes are in the file soon, even without an orderly shutdown. If nothing changes, nothing
+    is written.
     """
     monkeypatch.setattr(class_file, "SECONDS", 0.02)
     path = tmp_path / "class.json"
@@ -70,7 +70,7 @@ def test_it_is_kept_while_the_server_runs(
 
 
 def test_one_server_at_a_time(tmp_path: Path) -> None:
-    """A second server on the same file is refused; afterwards it may."""
+    """A second server on the same file is refused until the first one has ended."""
     path = tmp_path / "class.json"
     with opened(path), pytest.raises(CannotKeep, match="Another server"):
         ClassFile(path).open()
@@ -82,7 +82,7 @@ def test_one_server_at_a_time(tmp_path: Path) -> None:
     "text", ["", "{", "[]", '{"secret": 1}', "\x00", "[" * 100_000]
 )
 def test_a_damaged_file_is_left_alone(tmp_path: Path, text: str) -> None:
-    """A file that is not a class is refused with what to do, and stays unchanged."""
+    """A file that is not a class file is refused with advice, and stays unchanged."""
     path = tmp_path / "class.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(CannotKeep, match="Move the file away"), opened(path):
@@ -91,7 +91,7 @@ def test_a_damaged_file_is_left_alone(tmp_path: Path, text: str) -> None:
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
-    """A path where no file can be is an error before anything is opened."""
+    """An impossible path is an error before anything is opened."""
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(CannotKeep, match="--class-file"),
@@ -120,7 +120,7 @@ def test_a_full_disk(
         monkeypatch.setattr(class_file, "write_atomically", full)
         known.join("Ada")
         until(lambda: caplog.records)
-        time.sleep(0.1)  # for a second telling, if there were one
+        time.sleep(0.1)  # for a second message, if there were one
         assert (
             "Free some space on that disk" in file.trouble
             and "keys of everyone" in file.trouble

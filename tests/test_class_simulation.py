@@ -1,5 +1,5 @@
-"""A class at work, in short (at length: bench_class): learners, a teacher at the console, a server
-that is killed.
+"""A short class (bench_class has a long one): learners, a teacher at the console, and a server that
+is killed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from support.class_simulation import Lesson
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 @pytest.mark.slow
 async def test_a_lesson(tmp_path: Path) -> None:
-    """Calls fail only where something was done to the class, and look like it; a server that was
-    killed comes again with its meters, learners who are patient notice nothing, and the class's
-    file has all in the end."""
+    """Calls fail only if something was done to the class, and look like it. A server that was
+    killed restarts with its meters, learners with enough retries notice nothing, and the class file
+    is complete in the end.
+    """
     lesson = Lesson(
         tmp_path / "class.json",
         learners=12,

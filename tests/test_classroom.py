@@ -1,4 +1,4 @@
-"""A learner in a class: join(), what connect() does then, leave(); and that none of it can spend
+"""A learner in a class: join(), connect() in a class, and leave(), none of which can spend
 money.
 """
 
@@ -40,7 +40,7 @@ TOKEN = "opens-the-class"
 
 @pytest.fixture(autouse=True)
 def learner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A learner's machine, as set-up leaves it. Returns the place of the membership."""
+    """A learner's machine after setup. Returns the path of the membership file."""
     for name in (
         "COURSEKIT_MODE",
         "OPENAI_API_KEY",
@@ -69,8 +69,8 @@ def told(server: Served, name: str = "Ada") -> dict[str, object]:
 
 
 def test_from_joining_to_leaving(running: Served) -> None:
-    """After join() a plain connect() asks the class server, and receipts and meter say so; after
-    leave() no more.
+    """After join(), a plain connect() uses the class server, and receipts and the meter say so.
+    After leave(), it no longer does.
     """
     joined = join("Ada", running.url)
     assert (joined.name, joined.share) == (
@@ -98,7 +98,7 @@ def test_from_joining_to_leaving(running: Served) -> None:
 
 
 async def test_async(running: Served) -> None:
-    """connect_async() also asks the class server."""
+    """connect_async() also uses the class server."""
     join("Ada", running.url)
     async with connect_async() as client:
         reply = await client.chat.completions.create(**params())
@@ -108,8 +108,8 @@ async def test_async(running: Served) -> None:
 def test_what_stays_in_process(
     running: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Replay by name, or with faults, limits, speed or recordings of one's own, is answered in
-    process as ever.
+    """If you request replay, faults, limits, a speed, or your own recordings, requests are still
+    answered in process.
     """
     join("Ada", running.url)
     for options in (
@@ -131,8 +131,8 @@ def test_what_stays_in_process(
 def test_a_paying_key_is_never_sent(
     running: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a class, the learner's own OPENAI_API_KEY is never sent; a key that no class server made
-    is refused unsent.
+    """In a class, the learner's own OPENAI_API_KEY is never sent. A key that was not made by a
+    class server is refused before it is sent.
     """
     monkeypatch.setenv("OPENAI_API_KEY", "sk-costs-money")
     join("Ada", running.url)
@@ -160,7 +160,9 @@ def test_a_paying_key_is_never_sent(
     ],
 )
 def test_what_is_no_class_server(url: str) -> None:
-    """The real API, and what is not an address, cannot be joined, and nothing is sent."""
+    """It is not possible to join the real API or something that is not an address, and nothing is
+    sent.
+    """
     with pytest.raises(
         (ModeError, CannotJoin),
         match=r"not the address of a class server|class server's address",
@@ -169,7 +171,7 @@ def test_what_is_no_class_server(url: str) -> None:
 
 
 def test_addresses() -> None:
-    """An address may come with /v1, a slash, or without http://."""
+    """An address may have /v1 or a slash at the end, and need not have http://."""
     for address in (
         "10.0.0.5:8000",
         "http://10.0.0.5:8000/",
@@ -184,8 +186,8 @@ def test_addresses() -> None:
 
 
 def test_joining_again(running: Served, learner: Path) -> None:
-    """Joining again at the same server keeps name and key; where the server no longer knows it, it
-    is a new start.
+    """Joining again on the same server keeps the name and the key, unless the server no longer
+    knows the key.
     """
     first = join("Ada", running.url)
     assert (
@@ -211,7 +213,7 @@ def test_joining_again(running: Served, learner: Path) -> None:
 def test_names_of_a_hub(
     running: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a name and an address, those of the environment are used; without any, the error says
+    """A missing name or address is read from the environment. If it is not there, the error says
     what is missing.
     """
     with pytest.raises(CannotJoin, match="address"):
@@ -230,8 +232,8 @@ def test_names_of_a_hub(
 def test_a_key_of_the_environment(
     running: Served, monkeypatch: pytest.MonkeyPatch, learner: Path
 ) -> None:
-    """Where a hub has joined for the learner, address and key in the environment are enough, and no
-    file is needed.
+    """If a hub has joined for the learner, the address and the key in the environment are enough,
+    without a file.
     """
     key = running.admin("POST", "/admin/learners", {"name": "grace"}).json()[
         "key"
@@ -250,7 +252,9 @@ def test_a_key_of_the_environment(
 def test_on_a_hub_the_learner_has_the_last_word_on_sharing(
     running: Served, monkeypatch: pytest.MonkeyPatch, teacher: str, share: bool
 ) -> None:
-    """A hub sets key and the teacher's choice; join(share=…) overrides it, also later."""
+    """A hub sets the key and the teacher's choice about sharing, and join(share=…) overrides that
+    choice at any time.
+    """
     key = running.admin("POST", "/admin/learners", {"name": "bo"}).json()["key"]
     monkeypatch.setenv("COURSEKIT_BASE_URL", f"{running.url}/v1")
     monkeypatch.setenv("COURSEKIT_CLASS_KEY", key)
@@ -265,7 +269,7 @@ def test_on_a_hub_the_learner_has_the_last_word_on_sharing(
 def test_another_address_goes_before_what_was_joined(
     running: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A class joined elsewhere does not count while the settings name another server."""
+    """A membership in one class does not count while the settings name another server."""
     join("Ada", running.url)
     monkeypatch.setenv("COURSEKIT_BASE_URL", "http://127.0.0.1:9/v1")
     assert membership() is None
@@ -297,7 +301,7 @@ def test_the_access_token(
 
 
 def test_a_name_that_is_none(running: Served) -> None:
-    """What the server says of a name reaches the learner."""
+    """What the server says about a name reaches the learner."""
     with pytest.raises(CannotJoin, match="1 to 40 characters"):
         join("x" * 41, running.url)
 
@@ -319,7 +323,7 @@ def test_nobody_there(tmp_path: Path) -> None:
 def test_nothing_is_shared_unasked(
     running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Without share=True neither chapter nor passed exercises leave the machine."""
+    """Without share=True, neither the chapter nor the passed exercises leave the machine."""
     monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_multi_turn.ipynb")
     monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "progress.json"))
     join("Ada", running.url)
@@ -332,8 +336,8 @@ def test_nothing_is_shared_unasked(
 def test_sharing(
     running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With share=True the teacher sees which chapter is opened and which exercises are passed,
-    until the learner joins again without it.
+    """With share=True, the teacher sees which chapter is open and which exercises are passed, until
+    the learner joins again without it.
     """
     monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_multi_turn.ipynb")
     monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "progress.json"))
@@ -352,7 +356,7 @@ def test_sharing(
 def test_a_teacher_who_is_gone_stops_nobody(
     running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Sharing with a server that does not answer is tried, and fails without a trace."""
+    """If the server does not answer, sharing fails silently."""
     teller = share(
         {"01_basics": 1},
         Membership("http://127.0.0.1:9", "ck-class-x", share=True),
@@ -363,8 +367,7 @@ def test_a_teacher_who_is_gone_stops_nobody(
 
 
 def test_which_chapter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The chapter is that of the kernel's notebook; a notebook of the learner's own is not a
-    chapter."""
+    """The chapter is that of the kernel's notebook. A learner's own notebook is not a chapter."""
     for notebook, chapter in (
         ("exercises/01_basics.ipynb", "01_basics"),
         ("mine/private.ipynb", ""),
@@ -402,8 +405,8 @@ def test_the_doctor(running: Served, learner: Path) -> None:
 
 
 def test_a_miss_is_an_error_of_the_api(running: Served) -> None:
-    """A request without a recording is a 404 that the SDK does not retry, with the same message as
-    in process.
+    """A request without a recording returns a 404 that the SDK does not retry, with the same
+    message as in process.
     """
     join("Ada", running.url)
     with (
@@ -429,9 +432,9 @@ def _wait_until(there: Callable[[], object]) -> None:
 def test_a_class_behind_a_proxy(
     running: Served, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
-    """What goes to the joined class, or to a server on this machine, passes every proxy by, and
-    carries neither the organization, the project nor the further headers of the learner's own
-    account."""
+    """Requests to the joined class, or to a server on this machine, bypass every proxy and do not
+    contain the organization, the project, or other headers of the learner's own account.
+    """
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv(
@@ -481,7 +484,7 @@ def test_a_class_behind_a_proxy(
 async def test_async_behind_a_proxy(
     running: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """connect_async() passes the proxy by as well."""
+    """connect_async() also bypasses the proxy."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-my-employer")
     join("Ada", running.url)
@@ -493,7 +496,7 @@ async def test_async_behind_a_proxy(
 
 
 def test_the_doctor_on_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The doctor says what a proxy is for, and what a SOCKS proxy lacks."""
+    """The doctor says what a proxy is used for, and what is missing for a SOCKS proxy."""
 
     def proxies() -> tuple[str, str]:
         return next(
@@ -517,7 +520,7 @@ def test_the_doctor_on_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_comes_back_is_the_same_learner(
     running: Served, learner: Path
 ) -> None:
-    """After leave() joining under the same name gives the same key; another name is another
+    """After leave(), joining under the same name gives the same key. Another name is another
     person.
     """
     ada = join("Ada", running.url)
@@ -552,8 +555,8 @@ def sharing(
 
 
 def test_the_teacher_chooses_what_is_shared(sharing: Served) -> None:
-    """In a class that shares, joining shares, and says so. A learner can refuse, and then the
-    shared data is deleted.
+    """In a class that shares, joining turns on sharing and says so. A learner can refuse, which
+    deletes the shared data.
     """
     joined = join("Ada", sharing.url)
     assert joined.share and "checks you tried and passed" in str(joined)
@@ -593,8 +596,8 @@ def test_checks_and_votes(sharing: Served) -> None:
 
 
 def test_a_raised_hand(running: Served) -> None:
-    """A hand goes up with a question and down again, whatever else is shared; without a class it
-    says where to join.
+    """A hand goes up with a question and down again, whatever else is shared. Without a class, a
+    message says where to join.
     """
     with pytest.raises(CannotJoin, match="not joined a class"):
         raise_hand()

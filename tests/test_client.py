@@ -1,4 +1,4 @@
-"""connect(): the mode decides who answers, and nothing is spent unless the mode says so."""
+"""connect(): the mode decides what answers, and nothing is spent unless the mode says so."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from support.offline_api import (
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the machine reaches these tests, and no .env."""
+    """Neither the machine's settings nor a .env file reaches these tests."""
     for name in (
         "COURSEKIT_MODE",
         "COURSEKIT_SPEED",
@@ -43,7 +43,9 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_the_default_is_replay_and_the_real_client(tmp_path: Path) -> None:
-    """Without any setting: replay, an openai.OpenAI with the SDK's own defaults, no key needed."""
+    """Without any settings, connect() returns an openai.OpenAI in replay mode with the SDK's own
+    defaults, and needs no key.
+    """
     client = connect(recordings=folder_with(tmp_path, (params(), whole())))
     assert (
         type(client) is openai.OpenAI
@@ -59,8 +61,8 @@ def test_the_default_is_replay_and_the_real_client(tmp_path: Path) -> None:
 def test_a_key_alone_spends_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A key in the environment, or another base URL, does not switch live mode on, and the key is
-    not even read.
+    """A key in the environment, or another base URL, does not turn on live mode, and the key is not
+    even read.
     """
     monkeypatch.setenv("OPENAI_API_KEY", "sk-never-used")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/elsewhere")
@@ -74,7 +76,9 @@ def test_a_key_alone_spends_nothing(
 
 @pytest.mark.parametrize("make", [connect, connect_async])
 def test_a_typo_in_the_mode(make, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    """An unknown mode is refused with the modes, what each costs, and the likely one."""
+    """An unknown mode is refused with a list of the modes, what each of them costs, and the one
+    that was probably meant.
+    """
     with pytest.raises(ModeError) as error:
         make("replya")
     assert str(error.value) == (
@@ -90,7 +94,9 @@ def test_a_typo_in_the_mode(make, monkeypatch: pytest.MonkeyPatch) -> None:  # t
 
 @pytest.mark.parametrize("mode", ["live", "record"])
 def test_live_without_a_key(mode: str) -> None:
-    """A mode that asks the real API without a key says where the key goes and how to do without."""
+    """If a mode needs the real API and there is no key, the message says where to put a key and how
+    to work without one.
+    """
     with pytest.raises(MissingKey) as error:
         connect(mode)
     assert (
@@ -103,8 +109,8 @@ def test_live_without_a_key(mode: str) -> None:
 def test_settings_come_from_the_process_then_from_dotenv(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """.env in a course's folder above is read; an environment variable overrides it; the argument
-    overrides both.
+    """A .env file in the course's folder above is read. An environment variable overrides it, and
+    the argument overrides both.
     """
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / ".env").write_text(
@@ -127,8 +133,8 @@ def test_settings_come_from_the_process_then_from_dotenv(
 def test_a_env_file_above_the_course_counts_for_nothing(
     mark: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A .env above the course's folder, or above a folder that is not a course, cannot switch live
-    mode on.
+    """A .env file above the course's folder, or above a folder that is not a course, cannot turn on
+    live mode.
     """
     course = tmp_path / "course"
     here = course / "notebooks"
@@ -149,7 +155,7 @@ def test_a_env_file_above_the_course_counts_for_nothing(
 
 
 def test_live_is_the_plain_client() -> None:
-    """In live mode the SDK's own transport sends the request; only the journal listens."""
+    """In live mode, the SDK's own transport sends the request, and only the journal listens."""
     with upstream(
         lambda to: to.whole(json.dumps(completion("Live.")).encode())
     ) as (
@@ -174,7 +180,9 @@ def test_live_is_the_plain_client() -> None:
 
 
 def test_the_journal_tells_where_an_answer_came_from(tmp_path: Path) -> None:
-    """Each response is noted with its request id, status, provenance and recorded seconds."""
+    """Each response is recorded in the journal with its request ID, status, provenance, and
+    recorded seconds.
+    """
     client = connect(
         recordings=folder_with(tmp_path, (params(), whole(after=0.767))),
         speed="instant",
@@ -190,7 +198,9 @@ def test_the_journal_tells_where_an_answer_came_from(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("speed", [0, -1, "fast", "nan", float("inf")])
 def test_a_speed_that_is_none(speed: object) -> None:
-    """A speed that is not a number above zero and not "instant" is refused with what to give."""
+    """A speed that is neither a positive number nor "instant" is refused with a message that says
+    what to use.
+    """
     with pytest.raises(
         ValueError, match='Give a number above 0 .* or "instant"'
     ):
@@ -198,7 +208,7 @@ def test_a_speed_that_is_none(speed: object) -> None:
 
 
 def test_the_sdk_waits_on_the_same_clock(tmp_path: Path) -> None:
-    """At speed "instant" the SDK's back-off between retries moves the virtual clock and takes no
+    """At speed "instant", the SDK's backoff between retries moves the virtual clock and takes no
     time.
     """
     folder = folder_with(
@@ -214,14 +224,14 @@ def test_the_sdk_waits_on_the_same_clock(tmp_path: Path) -> None:
 
 
 def test_its_own_http_client_is_refused() -> None:
-    """connect(http_client=…) says why not, before anything is built."""
+    """connect(http_client=…) says why it is not allowed, before anything is built."""
     with pytest.raises(ValueError, match="Leave it out"):
         connect(http_client=openai.DefaultHttpx2Client())
     assert Says(whole()).requests == []
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    """``import coursekit`` loads neither the SDK nor a chart, a widget or a vocabulary."""
+    """``import coursekit`` does not load the SDK, charts, widgets, or a vocabulary."""
     heavy = {
         "openai",
         "httpx2",

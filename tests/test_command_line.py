@@ -1,4 +1,4 @@
-"""The coursekit command: its exit codes and its words."""
+"""The coursekit command: its exit codes and messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from coursekit.workshop.commands import command_line, run_tests
 def test_what_is_not_understood_ends_with_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """No command, an unknown one, or an argument too many: exit code 2 and the usage."""
+    """No command, an unknown command, or a superfluous argument ends with exit code 2 and the
+    usage.
+    """
     for arguments in ([], ["frobnicate"], ["doctor", "--loud"], ["record"]):
         with pytest.raises(SystemExit) as ended:
             command_line.main(arguments)
@@ -28,7 +30,9 @@ def test_what_is_not_understood_ends_with_2(
 def test_an_unknown_lesson_is_one_clear_sentence(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A lesson that does not exist ends with 1 and the list of lessons, without a traceback."""
+    """A lesson that does not exist ends with exit code 1 and the list of lessons, without a
+    traceback.
+    """
     assert command_line.main([command, "../../etc/passwd"]) == 1
     said = capsys.readouterr().err
     assert said.startswith(
@@ -43,8 +47,8 @@ def test_without_the_repository_it_says_what_to_do(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Installed without the course's repository, an author's command says what it needs, and what a
-    learner types.
+    """If coursekit is installed without the repository, an author's command says what it needs and
+    what learners can type instead.
     """
     monkeypatch.setattr("coursekit.workshop.repository", lambda: None)
     assert command_line.main(command.split()) == 1
@@ -85,7 +89,7 @@ def test_both_doors_lead_to_the_same_command(start: list[str]) -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    """Asking for help is quick: no Jupyter, SDK or pytest is imported for it."""
+    """Help is fast: it does not import Jupyter, the SDK, or pytest."""
     code = (
         "import sys, contextlib\nfrom coursekit.workshop.commands.command_line import main\n"
         "with contextlib.suppress(SystemExit): main(['--help'])\n"
@@ -100,7 +104,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_test_needs_notebooks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`coursekit test` without any notebook is an error, not a run of something else."""
+    """`coursekit test` without any notebooks is an error, and does not run something else."""
     monkeypatch.setattr("coursekit.workshop.repository", lambda: tmp_path)
     with pytest.raises(command_line.CommandError, match="no notebooks"):
         run_tests.run_tests([])
@@ -108,7 +112,7 @@ def test_test_needs_notebooks(
 
 @pytest.mark.parametrize("name", command_line.COMMANDS)
 def test_each_command_takes_what_its_table_names(name: str) -> None:
-    """The arguments of a command are those of its function, which needs no others."""
+    """A command's arguments are those of its function, which needs no others."""
     chosen, _ = command_line._parser().parse_known_args([name, "install"])
     given = vars(chosen).keys() - {"command", "rename"}
     given |= {"more"} if name == "lab" else set()

@@ -1,4 +1,4 @@
-"""Conversation: the history belongs to the caller, and changes only when a complete reply has
+"""Conversation: the history belongs to the caller, and changes only after a complete reply has
 arrived.
 """
 
@@ -59,8 +59,8 @@ def assistant(text: str) -> dict[str, str]:
 
 
 class Api:
-    """Answers "1", "2", … with the true number of prompt tokens; before that, whatever it was
-    given.
+    """Gives the prepared answers, and then answers "1", "2", … with the true number of prompt
+    tokens.
     """
 
     def __init__(self, *answers: ApiAnswer) -> None:
@@ -95,7 +95,7 @@ class Api:
 
     @property
     def sent(self) -> list[dict[str, str]]:
-        """The messages of the last request."""
+        """The messages in the last request."""
         return self.requests[-1]["messages"]  # type: ignore[no-any-return]
 
     @property
@@ -140,7 +140,9 @@ both_ways = pytest.mark.parametrize(
 def test_every_call_is_sent_all_that_was_said(
     say: Callable[[Conversation, str], str],
 ) -> None:
-    """The API remembers nothing: the second request carries the instructions and the first turn."""
+    """The API remembers nothing, so the second request contains the instructions and the first
+    turn.
+    """
     api = Api()
     conversation = Conversation(api.client, SYSTEM["content"], temperature=0.7)
     assert say(conversation, "Hi") == "1"
@@ -155,7 +157,7 @@ def test_every_call_is_sent_all_that_was_said(
 
 
 def test_request_shows_what_would_be_sent() -> None:
-    """request() is the very body of the next send(), and sends nothing."""
+    """request() returns the exact body of the next send(), and sends nothing."""
     api = Api()
     conversation = Conversation(api.client, SYSTEM["content"], seed=7)
     shown = conversation.request("Hi")
@@ -165,7 +167,7 @@ def test_request_shows_what_would_be_sent() -> None:
 
 
 def test_without_instructions() -> None:
-    """Without system there is no system message."""
+    """Without ``system``, there is no system message."""
     api = Api()
     Conversation(api.client).send("Hi")
     assert api.sent == [user("Hi")]
@@ -192,7 +194,7 @@ FAILURES = {
 def test_a_failed_stream_leaves_the_history_as_it_was(
     failure: ApiAnswer,
 ) -> None:
-    """Whatever ends a stream before its time, nothing is appended, and the same text can be sent
+    """If a stream ends early for any reason, nothing is appended, and the same text can be sent
     again.
     """
     api = Api()
@@ -223,7 +225,7 @@ def test_a_failed_stream_leaves_the_history_as_it_was(
     ],
 )
 def test_a_failed_call_leaves_the_history_as_it_was(failure: ApiAnswer) -> None:
-    """After an error nothing is appended, and the same text can be sent again."""
+    """After an error, nothing is appended, and the same text can be sent again."""
     api = Api()
     conversation = Conversation(api.client, SYSTEM["content"])
     conversation.send("Hi")
@@ -237,7 +239,9 @@ def test_a_failed_call_leaves_the_history_as_it_was(failure: ApiAnswer) -> None:
 
 
 def test_a_stream_that_is_left_changes_nothing() -> None:
-    """Breaking out of stream() hangs up, and appends neither the question nor half a reply."""
+    """Breaking out of stream() closes the connection, and appends neither the question nor half a
+    reply.
+    """
     api = Api(streamed(["One", " two", " three"]))
     conversation = Conversation(api.client)
     stream = conversation.stream("Hi")
@@ -261,7 +265,7 @@ def test_a_cut_stream_tells_what_had_arrived() -> None:
 
 
 def test_an_empty_reply_says_why() -> None:
-    """An answer whose budget went into reasoning names the fix."""
+    """If reasoning used up the budget, the error names the fix."""
     with pytest.raises(
         NoReply, match="finish_reason 'length'.*raise max_completion_tokens"
     ) as error:
@@ -270,7 +274,9 @@ def test_an_empty_reply_says_why() -> None:
 
 
 def test_a_truncated_reply_is_a_reply() -> None:
-    """A reply that was cut at max_completion_tokens is kept; the turn's call has its finish_reason."""
+    """A reply that was cut off at max_completion_tokens is kept, and the turn's call has the
+    finish_reason.
+    """
     conversation = Conversation(
         Api(reply({"content": "One two"}, "length")).client
     )
@@ -280,7 +286,9 @@ def test_a_truncated_reply_is_a_reply() -> None:
 
 
 def test_a_refusal_is_what_the_model_said() -> None:
-    """A refusal is returned, and goes into the history as the reply's text, whole or streamed."""
+    """A refusal, complete or streamed, is returned and is added to the history as the reply's
+    text.
+    """
     deltas = [
         ({"role": "assistant", "content": None, "refusal": "No."}, None),
         ({}, "stop"),
@@ -299,7 +307,7 @@ def test_a_refusal_is_what_the_model_said() -> None:
 
 @both_ways
 def test_usage_per_turn(say: Callable[[Conversation, str], str]) -> None:
-    """Each turn keeps its tokens, and its calls are what Meter.add takes."""
+    """Each turn has its tokens, and Meter.add accepts its calls."""
     conversation = Conversation(Api().client, SYSTEM["content"])
     say(conversation, "Hi")
     say(conversation, "Again")
@@ -323,7 +331,7 @@ def test_usage_per_turn(say: Callable[[Conversation, str], str]) -> None:
 
 
 def test_an_empty_reply_was_billed_all_the_same() -> None:
-    """A call without a reply is kept with the next turn that succeeds: all turns together are the
+    """A call without a reply is added to the next turn that succeeds, so all turns together are the
     bill.
     """
     conversation = Conversation(Api(reply({"content": ""}, "length")).client)
@@ -340,7 +348,7 @@ def test_an_empty_reply_was_billed_all_the_same() -> None:
 
 
 def test_exact_usage() -> None:
-    """The second turn's prompt is counted with the first turn in it."""
+    """The second turn's prompt is counted including the first turn."""
     conversation = Conversation(Api().client, SYSTEM["content"])
     conversation.send("Hi")
     conversation.send("Again")
@@ -351,7 +359,7 @@ def test_exact_usage() -> None:
 
 
 def test_messages_are_a_copy() -> None:
-    """Who changes what ``messages`` returned changes nothing in the conversation."""
+    """Changing what ``messages`` returned does not change the conversation."""
     conversation = Conversation(Api().client, SYSTEM["content"])
     conversation.send("Hi")
     conversation.messages[0]["content"] = "changed"
@@ -360,8 +368,8 @@ def test_messages_are_a_copy() -> None:
 
 
 def test_tool_calls_and_their_results_are_one_turn() -> None:
-    """A reply may call tools; their results are sent as messages, and belong to the turn of the
-    question.
+    """A reply may call tools. Their results are sent as messages, and belong to the question's
+    turn.
     """
     api = Api(reply({"tool_calls": [CALL]}, "tool_calls"))
     conversation = Conversation(
@@ -383,7 +391,7 @@ def test_tool_calls_and_their_results_are_one_turn() -> None:
 
 
 def test_stream_refuses_tools() -> None:
-    """Tool calls have no text to stream: refused before anything is sent."""
+    """Tool calls have no text to stream, so they are refused before anything is sent."""
     api = Api()
     with pytest.raises(ValueError, match=r"use send\(\)"):
         drain(Conversation(api.client, tools=[{"type": "function"}]), "Hi")
@@ -409,7 +417,7 @@ def test_nothing_to_send(content: Any, message: str) -> None:
 
 
 def test_what_a_conversation_sets_itself() -> None:
-    """messages, stream and n are refused immediately; n=1 means nothing."""
+    """messages, stream, and n are refused immediately, except n=1, which changes nothing."""
     for wrong in ({"messages": []}, {"stream": True}, {"n": 2}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Conversation(Api().client, **wrong)  # type: ignore[arg-type]
@@ -433,14 +441,14 @@ def test_the_other_kind_of_client() -> None:
     "system", [{"role": "system", "content": "Be brief."}, ["Be brief."], 5]
 )
 def test_instructions_are_a_string(system: Any) -> None:
-    """Anything else is refused before it is sent, and the message says what to give."""
+    """Anything else is refused before it is sent, with a message that says what to use."""
     with pytest.raises(TypeError, match="text of the instructions alone"):
         Conversation(Api().client, system)
 
 
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_the_async_twin(streaming: bool) -> None:
-    """AsyncConversation does the same with await: history, memory, summaries, failures."""
+    """AsyncConversation does the same with await: history, memory, summaries, and failures."""
     api = Api()
     conversation = AsyncConversation(
         api.async_client, SYSTEM["content"], Summarize(over=1, keep=1)
@@ -468,7 +476,7 @@ async def test_the_async_twin(streaming: bool) -> None:
 
 
 async def test_concurrent_sends_keep_turns_whole() -> None:
-    """Two concurrent sends append two complete turns, in the order in which they end."""
+    """Two concurrent sends append two complete turns in the order in which they end."""
     conversation = AsyncConversation(Api().async_client)
     await asyncio.gather(conversation.send("a"), conversation.send("b"))
     assert [message["role"] for message in conversation.messages] == [
@@ -479,7 +487,7 @@ async def test_concurrent_sends_keep_turns_whole() -> None:
 
 
 def test_a_summary_stands_for_the_oldest_turns() -> None:
-    """With more than ``over`` turns all but ``keep`` are summarized, once; the transcript keeps
+    """With more than ``over`` turns, all but ``keep`` are summarized once, and the transcript keeps
     everything.
     """
     api = Api()
@@ -558,8 +566,8 @@ BAD_SUMMARIES: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("name", BAD_SUMMARIES)
 def test_a_bad_summary_does_not_replace_the_memory(name: str) -> None:
-    """A summary that is cut, filtered, declined, empty or a tool call raises NoReply; memory and
-    messages stay.
+    """A summary that is cut off, filtered, refused, empty, or a tool call raises NoReply, and
+    leaves the memory and the messages unchanged.
     """
     message, reason, why = BAD_SUMMARIES[name]
     api = Api()
@@ -581,7 +589,7 @@ def test_a_bad_summary_does_not_replace_the_memory(name: str) -> None:
 
 
 def test_a_summary_that_fails_costs_nothing_that_was_said() -> None:
-    """If the summarizing call fails, nothing changes; a summary that was paid for is kept, and
+    """If the summarizing call fails, nothing changes. A summary that was paid for is kept and
     billed to the turn.
     """
     api = Api()
@@ -614,7 +622,7 @@ def test_a_summary_that_fails_costs_nothing_that_was_said() -> None:
 
 
 def test_a_budget_that_is_too_small_sends_nothing() -> None:
-    """BudgetTooSmall comes before the request, tells both numbers, and changes nothing."""
+    """BudgetTooSmall is raised before the request, gives both numbers, and changes nothing."""
     api = Api()
     conversation = Conversation(
         api.client, SYSTEM["content"], TokenBudget(max_tokens=12)
@@ -625,13 +633,13 @@ def test_a_budget_that_is_too_small_sends_nothing() -> None:
 
 
 def test_the_numbers_of_the_syllabus() -> None:
-    """Messages of 30, 60 and 180 tokens: 50 turns send 306,300 prompt tokens, with a window of 5
-    they send 62,760.
+    """With messages of 30, 60, and 180 tokens, 50 turns send 306,300 prompt tokens; with a window
+    of 5, they send 62,760.
     """
     sizes = {"system": 30, "user": 60, "assistant": 180}
 
     class Sized:
-        """Bills 3 tokens once and 3 a message besides these sizes."""
+        """Bills 3 tokens once and 3 for each message, in addition to these sizes."""
 
         def create(self, **params: Any) -> Any:
             prompt = 3 + sum(
@@ -662,7 +670,9 @@ def test_the_numbers_of_the_syllabus() -> None:
     ["<script>", "\u2028\x85\x0b\r\n", "\ud83d", "مرحبا 🎉", "\0", '"}\n{"'],
 )
 def test_save_and_load(tmp_path: Path, hostile: str) -> None:
-    """A loaded conversation is the saved one, summary and usage included, whatever the text."""
+    """A loaded conversation equals the saved one, including summary and usage, whatever the
+    text.
+    """
     api = Api()
     conversation = Conversation(
         api.client, SYSTEM["content"], Summarize(over=1, keep=1)
@@ -684,7 +694,9 @@ def test_save_and_load(tmp_path: Path, hostile: str) -> None:
 
 
 def test_a_loaded_conversation_goes_on(tmp_path: Path) -> None:
-    """Client, memory and parameters are given again; the request is what the saved one would send."""
+    """The client, the memory, and the parameters are passed in again, and the request is what the
+    saved conversation would send.
+    """
     api = Api()
     first = Conversation(api.client, SYSTEM["content"])
     first.send("Hi")
@@ -737,7 +749,7 @@ DAMAGE = [
 def test_a_damaged_file_is_named(
     tmp_path: Path, text: str, line: int, why: str
 ) -> None:
-    """The message names file, line and fault; nothing is loaded."""
+    """The message names the file, the line, and the problem, and nothing is loaded."""
     path = tmp_path / "talk.jsonl"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(
@@ -763,7 +775,9 @@ def test_every_text_survives_a_file(
 
 
 def test_chat_session() -> None:
-    """A tutorial's loop: replies are printed, empty lines skipped, quit or exit ends it."""
+    """The loop of many tutorials: it prints replies, skips empty lines, and ends with quit or
+    exit.
+    """
     api = Api()
     lines, prompts, written = (
         iter(["Hi", "  ", "Again", " EXIT ", "never"]),
@@ -793,7 +807,9 @@ def test_chat_session() -> None:
 def test_chat_session_ends_with_its_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without read and write it uses input() and print(); the end of the input ends the session."""
+    """Without ``read`` and ``write``, it uses input() and print(). The end of the input ends the
+    session.
+    """
     lines = iter(["Hi"])
 
     def typed(prompt: str) -> str:
@@ -808,7 +824,7 @@ def test_chat_session_ends_with_its_input(
 
 
 def test_repr() -> None:
-    """A conversation shows its length, model and memory."""
+    """A conversation's repr shows its length, model, and memory."""
     conversation = Conversation(Api().client, memory=SlidingWindow(max_turns=3))
     conversation.send("Hi")
     assert (
@@ -818,7 +834,9 @@ def test_repr() -> None:
 
 
 def test_a_call_must_be_answered_before_the_next() -> None:
-    """Who drives calls() by hand and forgets the answer gets an error, and nothing is appended."""
+    """If you drive calls() by hand and forget the answer, you get an error, and nothing is
+    appended.
+    """
     conversation = Conversation(Api().client)
     with pytest.raises(RuntimeError, match="no answer yet"):
         for _ in conversation.calls("Hi"):
@@ -827,7 +845,7 @@ def test_a_call_must_be_answered_before_the_next() -> None:
 
 
 def test_importing_conversation_does_not_import_the_sdk() -> None:
-    """A conversation takes any client; the module loads neither openai nor httpx2."""
+    """A conversation accepts any client, and the module loads neither openai nor httpx2."""
     import subprocess
     import sys
 
@@ -842,7 +860,7 @@ def test_importing_conversation_does_not_import_the_sdk() -> None:
 
 
 def test_what_was_sent_is_plain_json() -> None:
-    """Every request can be written as JSON: it holds no object of ours."""
+    """Every request can be written as JSON, because it contains none of our objects."""
     conversation = Conversation(Api().client, "s", TokenBudget(max_tokens=100))
     conversation.send("Hi")
     assert json.loads(

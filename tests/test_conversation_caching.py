@@ -1,5 +1,5 @@
-"""The cacheable prefix: what two prompts share from their beginning, as far as the API's cache can
-hold it.
+"""The cacheable prefix: what two prompts share from the beginning, as far as the API can cache
+it.
 """
 
 from __future__ import annotations
@@ -52,14 +52,12 @@ def assistant(text: str) -> dict[str, str]:
     ],
 )
 def test_the_steps_of_the_cache(shared: int, held: int) -> None:
-    """Nothing below 1,024 tokens; from there on, multiples of 128."""
+    """Nothing below 1,024 tokens is cacheable; from there on, multiples of 128 are."""
     assert cacheable(shared) == held
 
 
 def test_appending_keeps_the_prefix() -> None:
-    """All of the earlier prompt is the beginning of the next one when messages are only
-    appended.
-    """
+    """If messages are only appended, the entire earlier prompt is the beginning of the next one."""
     before = [LONG, user("What is in it?")]
     now = [*before, assistant("Items."), user("How many?")]
     assert shared_prefix(before, now) == count_tokens(before) - count_tokens([])
@@ -71,8 +69,8 @@ def test_appending_keeps_the_prefix() -> None:
 
 
 def test_dropping_the_oldest_turn_ends_the_prefix_there() -> None:
-    """Without the oldest turn only the instructions are shared, and what opens the message that
-    follows.
+    """Without the oldest turn, only the instructions and the opening of the next message are
+    shared.
     """
     brief = {"role": "system", "content": "Be brief."}
     turns = [
@@ -95,8 +93,8 @@ def test_dropping_the_oldest_turn_ends_the_prefix_there() -> None:
 
 
 def test_a_change_at_the_front_ends_the_prefix_there() -> None:
-    """A time of day at the head of the instructions leaves its own message's opening, and the date
-    before it.
+    """If the instructions begin with the time of day, only the message's opening and the date
+    before the time are shared.
     """
     clock = [
         [{**LONG, "content": f"It is {time}.\n{LONG['content']}"}]
@@ -115,8 +113,8 @@ def test_a_change_at_the_front_ends_the_prefix_there() -> None:
 def test_sharing_is_symmetric_and_bounded(
     before: list[Any], now: list[Any]
 ) -> None:
-    """What two prompts share does not depend on their order, and is never more than either; with
-    itself, it is all.
+    """What two prompts share does not depend on their order and is never longer than either. A
+    prompt shares all of itself with itself.
     """
     shared = shared_prefix(before, now)
     assert shared == shared_prefix(now, before)
@@ -139,7 +137,9 @@ def test_what_follows_does_not_matter(
 
 
 def test_the_recorded_pair_of_chapter_01() -> None:
-    """The recorded answers about one price list say as many cached tokens as can be computed."""
+    """The recorded answers about one price list report as many cached tokens as the computation
+    gives.
+    """
     bodies = [
         json.loads(path.read_text(encoding="utf-8"))
         for path in recordings_of("01_basics").glob("*item*.json")
@@ -166,7 +166,7 @@ def test_the_recorded_pair_of_chapter_01() -> None:
 
 
 def test_text_in_parts() -> None:
-    """A content of text parts is its joined text."""
+    """Content that consists of text parts counts as the joined text."""
     parts = [
         {
             "role": "user",

@@ -1,4 +1,4 @@
-"""The forecast of a conversation's tokens: a simulation by the real code, and a formula, which
+"""The forecast of a conversation's tokens: a simulation with the real code and a formula, which
 agree.
 """
 
@@ -37,8 +37,8 @@ sizes = st.builds(Sizes, *[st.integers(1, 400)] * 4)
 
 
 def test_the_numbers_of_the_syllabus() -> None:
-    """50 turns of 60 and 180 tokens under 30 of instructions send 306,300 tokens; with a window of
-    5, 62,760.
+    """With 30 tokens of instructions, 50 turns of 60 and 180 tokens send 306,300 tokens; with a
+    window of 5, they send 62,760.
     """
     for window, memory, sent in [
         (None, None, 306_300),
@@ -58,8 +58,8 @@ def test_the_numbers_of_the_syllabus() -> None:
 def test_the_formula_is_the_simulation(
     turns: int, size: Sizes, window: int | None, model: str
 ) -> None:
-    """For everything and for every window, of any size, the closed form gives what the conversation
-    sends.
+    """When everything is sent, and for every window of any size, the closed form gives what the
+    conversation sends.
     """
     memory = None if window is None else SlidingWindow(window)
     assert prompt_tokens(turns, size, window, model) == sum(
@@ -68,8 +68,8 @@ def test_the_formula_is_the_simulation(
 
 
 def test_double_the_turns_is_four_times_the_tokens() -> None:
-    """Without a policy the sum grows with the square of the turns; with a window it grows in
-    proportion.
+    """Without a policy, the sum grows with the square of the number of turns; with a window, it
+    grows in proportion to it.
     """
     assert prompt_tokens(2000) / prompt_tokens(1000) == pytest.approx(
         4, rel=0.001
@@ -80,8 +80,8 @@ def test_double_the_turns_is_four_times_the_tokens() -> None:
 
 
 class Exact:
-    """A client that bills real texts: the prompt as count_tokens counts it, the cache as
-    cacheable_prefix counts it.
+    """A client that bills real texts, with the prompt counted by count_tokens and the cache by
+    cacheable_prefix.
     """
 
     def __init__(self, replies: str) -> None:
@@ -112,8 +112,8 @@ MEMORIES = [None, SlidingWindow(5), TokenBudget(1_500), Everything()]
 
 @pytest.mark.parametrize("memory", MEMORIES, ids=repr)
 def test_the_forecast_is_what_happens(memory: Memory | None) -> None:
-    """A conversation whose texts have those sizes is billed what was forecast, prompt for prompt,
-    cache included.
+    """A conversation whose texts have those sizes is billed what was forecast for each prompt,
+    including the cache.
     """
     # the role is a token, and so are "0001" (2) and "a b"
     text = {size: " a" * (size - 1) for size in (1110, 57, 177)}
@@ -133,8 +133,8 @@ def test_the_forecast_is_what_happens(memory: Memory | None) -> None:
 
 
 def test_a_summary_is_a_call_of_its_own() -> None:
-    """A turn that summarizes has the tokens of both calls; the summary stays in the prompts after
-    it.
+    """A turn with a summary has the tokens of both calls, and the summary stays in the prompts that
+    follow.
     """
     turns = forecast(
         4, Sizes(30, 60, 180, summary=200), Summarize(over=2, keep=1)
@@ -153,7 +153,9 @@ def test_a_summary_is_a_call_of_its_own() -> None:
 
 
 def test_the_forecast_ends_where_the_window_is_full() -> None:
-    """The first prompt beyond the context window is not sent: the list is shorter than asked."""
+    """The first prompt that exceeds the context window is not sent, so the list is shorter than
+    requested.
+    """
     size = Sizes(30, 2_000, 2_000)
     turns = forecast(50, size)
     window = models.get("gpt-4o").context or 0
@@ -164,8 +166,8 @@ def test_the_forecast_ends_where_the_window_is_full() -> None:
 
 
 def test_a_warm_cache_reads_the_turn_before() -> None:
-    """With everything sent, the cache holds nearly all; with a full window, the instructions at
-    most.
+    """If everything is sent, nearly all of it is cached; with a full window, at most the
+    instructions are.
     """
     assert [turn.cached for turn in forecast(7)] == [0, 0, 0, 0, 0, 1024, 1280]
     assert {
@@ -177,8 +179,8 @@ def test_a_warm_cache_reads_the_turn_before() -> None:
 
 
 def test_what_is_spent_adds_up() -> None:
-    """Dollars after each turn: the prompt at $2.50 a million, its cached part at half of that, the
-    reply at $10.
+    """The dollars after each turn: the prompt costs $2.50 per million tokens, its cached part half
+    of that, and the reply $10.
     """
     turns = [Usage(1000, 100), Usage(3000, 100, cached=2048)]
     assert spent(turns, "gpt-4o", datetime.date(2026, 11, 22)) == [
@@ -189,8 +191,8 @@ def test_what_is_spent_adds_up() -> None:
 
 
 def test_what_makes_no_sense() -> None:
-    """A message without its role's token, or a budget that nothing fits into, is refused; one that
-    just fits is not.
+    """A message size without the role's token, or a budget that fits nothing, is refused; one that
+    just fits is accepted.
     """
     with pytest.raises(ValueError, match="at least 1 token"):
         Sizes(user=0)

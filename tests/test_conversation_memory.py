@@ -1,4 +1,4 @@
-"""Memory policies: what a model is reminded of, as properties of any conversation."""
+"""Memory policies: what a model gets to see again, as properties of any conversation."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ texts = st.text("ab ", min_size=1, max_size=12)
 
 @st.composite
 def turns(draw: st.DrawFn) -> list[Message]:
-    """A user's message, perhaps rounds of tool calls with their results, perhaps a late
-    instruction, and a reply.
+    """A user's message, and a reply, possibly with tool calls and their results and a late
+    instruction between them.
     """
     said: list[Message] = [{"role": "user", "content": draw(texts)}]
     for round_ in range(draw(st.integers(0, 2))):
@@ -91,7 +91,9 @@ memories = st.one_of(
 
 
 def tokens_of(messages: list[Message]) -> int:
-    """The budget's own measure, from scratch: exact for text, JSON for tool calls."""
+    """The budget's own measure, computed from scratch: exact for text, and by the JSON for tool
+    calls.
+    """
     import json
 
     total = count_tokens([], "gpt-4o")
@@ -114,8 +116,8 @@ def outcome(messages: list[Message], memory: Memory) -> list[Message] | None:
 
 @given(conversations())
 def test_a_history_keeps_everything_in_order(messages: list[Message]) -> None:
-    """A history made of a list of messages gives the list back; its turns begin with a user, and
-    close their calls.
+    """A history made from a list of messages returns the same list. Its turns begin with a user
+    message and contain the results of their calls.
     """
     history = History.of(messages)
     assert history.messages == messages
@@ -128,7 +130,7 @@ def test_a_history_keeps_everything_in_order(messages: list[Message]) -> None:
 def test_instructions_are_never_dropped(
     messages: list[Message], memory: Memory
 ) -> None:
-    """Every system and developer message is sent, in its order, wherever it stood."""
+    """Every system and developer message is sent, in order, wherever it was."""
     sent = outcome(messages, memory)
     if sent is not None:
         assert [m for m in sent if is_instruction(m)] == [
@@ -140,7 +142,7 @@ def test_instructions_are_never_dropped(
 def test_tool_calls_keep_their_results(
     messages: list[Message], memory: Memory
 ) -> None:
-    """What is sent has no tool call without result, and no result without its call before it."""
+    """No tool call is sent without its result, and no result without its call before it."""
     sent, asked = outcome(messages, memory) or [], set[str]()
     assert not unanswered(sent)
     for message in sent:
@@ -172,7 +174,7 @@ def test_the_newest_is_kept_and_the_oldest_goes_first(
 def test_a_policy_is_idempotent(
     messages: list[Message], memory: Memory
 ) -> None:
-    """What a policy kept, it keeps."""
+    """Applying a policy to what it kept changes nothing."""
     sent = outcome(messages, memory)
     if sent is not None:
         assert trimmed(sent, memory) == sent
@@ -182,8 +184,8 @@ def test_a_policy_is_idempotent(
 def test_a_budget_is_never_exceeded_nor_wasted(
     messages: list[Message], budget: int
 ) -> None:
-    """The prompt fits into the budget, and with one turn more it would not; what can never fit is
-    BudgetTooSmall.
+    """The prompt fits the budget, and with one more turn, it would not. A prompt that can never fit
+    raises BudgetTooSmall.
     """
     sent = outcome(messages, TokenBudget(budget))
     if sent is None:
@@ -205,7 +207,9 @@ def test_a_budget_is_never_exceeded_nor_wasted(
 
 @given(conversations(), st.integers(0, 7))
 def test_a_window_counts_turns(messages: list[Message], size: int) -> None:
-    """SlidingWindow(n) keeps the newest turn and n before it, or all there are."""
+    """SlidingWindow(n) keeps the newest turn and the n turns before it, or all of them if there are
+    fewer.
+    """
     there = len(History.of(messages).turns)
     assert len(History.of(trimmed(messages, SlidingWindow(size))).turns) == min(
         there, size + 1
@@ -213,8 +217,8 @@ def test_a_window_counts_turns(messages: list[Message], size: int) -> None:
 
 
 def test_a_window_by_hand() -> None:
-    """SlidingWindow(1): instructions, one turn, the new message; a late instruction of a dropped
-    turn stays.
+    """SlidingWindow(1) sends the instructions, one turn, and the new message. A late instruction in
+    a dropped turn is still sent.
     """
     messages = [
         {"role": "system", "content": "S"},
@@ -236,8 +240,8 @@ def test_a_window_by_hand() -> None:
 
 
 def test_the_budget_by_hand() -> None:
-    """Each message of two tokens takes 3 + 1 + 2 with its frame, and each prompt 3 more, so a
-    budget of 21 keeps one turn.
+    """Each message with two tokens takes 3 + 1 + 2 including its frame, and each prompt takes 3
+    more, so a budget of 21 keeps one turn.
     """
     messages = [
         {"role": role, "content": "Hello!"}
@@ -252,7 +256,7 @@ def test_the_budget_by_hand() -> None:
 
 
 def test_the_budget_counts_a_late_instruction_once() -> None:
-    """An instruction inside a turn is sent in any case, so that its turn costs only the rest."""
+    """An instruction inside a turn is always sent, so that keeping its turn costs only the rest."""
     messages = [
         {"role": role, "content": "Hello!"}
         for role in ("user", "developer", "assistant", "user")
@@ -265,8 +269,8 @@ def test_the_budget_counts_a_late_instruction_once() -> None:
 
 
 def test_a_budget_for_any_model() -> None:
-    """A model of another maker is counted by estimate, with a warning, unless the budget has a
-    function that counts.
+    """For another maker's model, tokens are estimated with a warning, unless the budget has its own
+    counting function.
     """
     messages = [{"role": "user", "content": "a"}] * 3
     with pytest.warns(EstimatedTokens, match="'another-4'"):
@@ -304,15 +308,13 @@ def test_a_budget_for_any_model() -> None:
     ],
 )
 def test_policies_that_cannot_work(make: Any, message: str) -> None:
-    """Sizes that make no sense are refused when the policy is made."""
+    """Invalid sizes are refused when the policy is created."""
     with pytest.raises(ValueError, match=message):
         make()
 
 
 def test_each_message_is_counted_once() -> None:
-    """Over a long conversation with a TokenBudget the tokens of a message are never counted
-    again.
-    """
+    """In a long conversation with a TokenBudget, a message's tokens are counted only once."""
     counted: list[str] = []
 
     def count(message: Message) -> int:
@@ -329,7 +331,7 @@ def test_each_message_is_counted_once() -> None:
 
 
 def test_a_changed_message_is_counted_anew() -> None:
-    """The cache goes by what a message says, not by which object it is."""
+    """The cache depends on a message's content, not on its identity."""
     message = {"role": "user", "content": "a"}
     budget = TokenBudget(20)
     assert trimmed([message], budget) == [message]
@@ -339,7 +341,7 @@ def test_a_changed_message_is_counted_anew() -> None:
 
 
 class Instant:
-    """A client that answers at once: "reply 1", "reply 2", …"""
+    """A client that answers immediately: "reply 1", "reply 2", …"""
 
     def __init__(self) -> None:
         self.chat = self.completions = self
@@ -377,9 +379,9 @@ class Instant:
     ids=["window", "budget", "summary"],
 )
 def test_what_is_sent_stops_growing(memory: Memory) -> None:
-    """With a bounded memory turn 200 sends no more messages than the first hundred did.
+    """With a bounded memory, turn 200 does not send more messages than the first hundred turns did.
 
-    What a turn costs beyond its call: tests/benchmarks/bench_conversation.py.
+    tests/benchmarks/bench_conversation.py measures the cost of a turn beyond its call.
     """
     client = Instant()
     conversation = Conversation(client, "You are brief.", memory)

@@ -1,4 +1,4 @@
-"""The conversation cost explorer: its numbers, its picture, and that the controls move both."""
+"""The conversation cost explorer: its numbers, its picture, and controls that change both."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ class Balanced(HTMLParser):
 
 
 def test_the_first_view_has_the_numbers_of_the_chapter() -> None:
-    """The default plan sends 306,300 tokens for 9,000; with a window of 5 turns it sends 62,760."""
+    """The default plan sends 306,300 tokens to get 9,000; with a window of 5 turns, it sends
+    62,760.
+    """
     assert (outcome(Plan()).usage.prompt, outcome(Plan()).usage.completion) == (
         306_300,
         9_000,
@@ -82,7 +84,7 @@ def test_the_first_view_has_the_numbers_of_the_chapter() -> None:
 def test_every_amount_is_that_of_the_price_list(
     model: str, cached: bool
 ) -> None:
-    """What was spent after each turn is the sum of price_of over the turns so far, exactly."""
+    """The money spent after each turn is exactly the sum of price_of over the turns so far."""
     held = outcome(Plan(turns=12, model=model, cached=cached, system=1000))
     assert held.spent == spent(held.turns, model, ON)
     assert (held.usage.cached > 0) == cached
@@ -90,7 +92,7 @@ def test_every_amount_is_that_of_the_price_list(
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_table_compares_with_everything(policy: str) -> None:
-    """The table has the policy's sums, and those of sending everything beside them."""
+    """The table shows the policy's sums next to those of sending everything."""
     plan = Plan(
         turns=30,
         policy=policy,
@@ -158,8 +160,8 @@ def test_the_blocks_of_a_turn_are_its_prompt(policy: str, turn: int) -> None:
 
 
 def test_the_strip_shows_each_message_once_in_the_conversation() -> None:
-    """Forgotten messages are hollow and are missing below, where the others stand against the
-    wall; where it is far away, that is said.
+    """Forgotten messages are hollow, and are missing below, where the others are drawn against the
+    limit. If the limit is far away, the lab says so.
     """
     plan = replace(WINDOW, turn=10)
     html = view(plan)
@@ -195,8 +197,8 @@ def test_a_budget_that_is_too_small_is_told() -> None:
 
 
 def test_bars_and_line_have_the_sizes_of_the_numbers() -> None:
-    """The tallest bar reaches the top of the frame, a cached part is as high as its share, the line
-    ends at the top.
+    """The tallest bar reaches the top of the frame, a cached part is as high as its share, and the
+    line ends at the top.
     """
     svg = turn_bars(
         [Usage(100, 100), Usage(300, 100, cached=200)],
@@ -238,7 +240,7 @@ def test_bars_and_line_have_the_sizes_of_the_numbers() -> None:
     ],
 )
 def test_the_view_is_well_formed(plan: Plan) -> None:
-    """All tags are closed, and the picture tells in words what it shows."""
+    """All tags are closed, and the picture has a description in words."""
     Balanced(view(plan))
     assert (
         f'aria-label="{plan.turns} turns with {plan.policy}: the prompt grows from'
@@ -247,7 +249,7 @@ def test_the_view_is_well_formed(plan: Plan) -> None:
 
 
 def test_each_control_moves_the_view() -> None:
-    """Whatever control is moved, the plan follows it and the view is that of the plan."""
+    """Whatever control is moved, the plan follows, and the view shows the plan."""
     lab = CostExplorer()
     assert lab.shown.value == view(Plan())
     moves = [
@@ -273,7 +275,7 @@ def test_each_control_moves_the_view() -> None:
 
 
 def test_only_the_policy_s_own_slider_is_shown() -> None:
-    """A size that means nothing for the chosen policy is not on the screen."""
+    """A size that the chosen policy does not use is not shown."""
     lab = CostExplorer(WINDOW)
     for policy in POLICIES:
         lab.policy.value = policy
@@ -285,7 +287,7 @@ def test_only_the_policy_s_own_slider_is_shown() -> None:
 
 
 def test_the_lab_begins_where_it_is_told_and_leaves_a_picture() -> None:
-    """The controls show the given plan; the stored notebook holds that view."""
+    """The controls show the given plan, and the stored notebook contains its view."""
     lab = CostExplorer(WINDOW)
     assert lab.plan == WINDOW
     assert lab._repr_mimebundle_()["text/html"] == view(WINDOW)
@@ -312,8 +314,8 @@ def test_every_control_has_a_label() -> None:
 
 
 def test_the_cache_can_turn_the_choice_around() -> None:
-    """With a warm cache, a window that sends fewer tokens can cost more than everything: the
-    chapter says so.
+    """With a warm cache, a window that sends fewer tokens can cost more than sending everything, as
+    the chapter says.
     """
     long = Plan(
         turns=40, system=1500, policy="sliding window", size=20, cached=True
@@ -329,7 +331,7 @@ def test_the_cache_can_turn_the_choice_around() -> None:
 
 @pytest.mark.slow
 def test_moves_leak_nothing() -> None:
-    """Moving the sliders again and again keeps no memory."""
+    """Moving the sliders again and again does not use up memory."""
     lab = CostExplorer(Plan(turns=5))
 
     def move(times: int) -> int:

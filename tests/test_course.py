@@ -1,4 +1,4 @@
-"""The lessons of the course as facts."""
+"""The course's lessons as facts."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_lessons_stand_in_order_and_are_told_apart() -> None:
     ],
 )
 def test_a_lesson_is_found_by_any_of_its_names(name: str) -> None:
-    """Stem, file, number and word name the same lesson."""
+    """A stem, a file, a number, and a word can name the same lesson."""
     assert course.lesson(name).stem == "01_basics"
 
 
 @pytest.mark.parametrize("name", ["", "99", "../secret", "_", "01_basic"])
 def test_an_unknown_lesson_is_refused_with_the_list(name: str) -> None:
-    """What is not a lesson gets the list of lessons."""
+    """For anything that is not a lesson, the error lists the lessons."""
     with pytest.raises(
         course.UnknownLesson, match="The lessons: 00_start_here, 01_basics"
     ):
@@ -50,7 +50,7 @@ def test_an_unknown_lesson_is_refused_with_the_list(name: str) -> None:
 
 
 def test_recordings_are_searched_in_course_order() -> None:
-    """Each lesson has its folder of recordings, in the order of the lessons."""
+    """Each lesson has its own folder of recordings, in the order of the lessons."""
     assert [folder.name for folder in course.recording_folders()] == [
         lesson.stem for lesson in course.lessons()
     ]

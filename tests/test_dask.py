@@ -1,5 +1,5 @@
-"""run_batch on several processes under Dask, which share one account at the server: `coursekit
-serve`'s limits.
+"""run_batch in several processes under Dask, which share one account with `coursekit serve`'s
+limits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ WORKERS, REQUESTS, RPM = 3, 340, 300
 
 
 def work(part: list[dict[str, Any]], url: str) -> dict[str, Any]:
-    """What a worker does: a client and an event loop of its own, and nothing about the others."""
+    """What a worker does, with its own client and event loop, and without knowing about the
+    others.
+    """
 
     async def ask() -> dict[str, Any]:
         async with openai.AsyncOpenAI(
@@ -42,16 +44,16 @@ def work(part: list[dict[str, Any]], url: str) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:
-    """Dask sets variables for its workers and leaves them; the kernels of later tests do not get
-    them.
+    """Dask sets variables for its workers and does not remove them; the kernels in later tests do
+    not get them.
     """
     with mock.patch.dict(os.environ):
         yield
 
 
 def test_three_workers_keep_one_limit(tmp_path: Path) -> None:
-    """340 requests at 300 RPM from three processes that tell each other nothing: all answered, few
-    refused, on time.
+    """Three processes that do not communicate send 340 requests at 300 RPM. All are answered on
+    time, and few are refused.
     """
     distributed = pytest.importorskip(
         "distributed", reason="the extra dask is not installed"

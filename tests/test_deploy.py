@@ -1,5 +1,5 @@
-"""deploy/: what a learner gets, what a teacher collects, and files that agree with each other. No
-hub is needed.
+"""deploy/: what a learner gets, what a teacher collects, and that the files agree. These tests need
+no hub.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def documents(name: str) -> list[Any]:
 def test_a_learner_gets_chapters_and_exercises_and_no_solution(
     tmp_path: Path,
 ) -> None:
-    """Their folder holds all notebooks, the glossary and all exercises: a working copy."""
+    """A learner's folder is a working copy: it has all notebooks, the glossary, and all
+    exercises.
+    """
     module = load("learner_server")
     update = module.update_copy(ROOT, tmp_path, folders=module.FOLDERS)
     assert not update.failed
@@ -61,8 +63,8 @@ def test_a_learner_gets_chapters_and_exercises_and_no_solution(
 
 
 def test_jupyter_starts_on_a_full_disk(tmp_path: Path) -> None:
-    """What jupyter_core would write at a start is there before the disk is full, and is not written
-    again.
+    """The file that jupyter_core would write when it starts is created before the disk is full, and
+    is not written again.
     """
     module = load("learner_server")
     module.mark_migrated(tmp_path)
@@ -83,13 +85,13 @@ def test_jupyter_starts_on_a_full_disk(tmp_path: Path) -> None:
     assert {
         path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")
     } == written
-    # a disk that is full: no error
+    # no error on a full disk
     module.mark_migrated(tmp_path / "no" / "such" / "home")
 
 
 @posix
 def test_limits_hold_for_what_a_learner_starts() -> None:
-    """More memory than MEM_LIMIT is a MemoryError, and the limit cannot be raised again."""
+    """Using more memory than MEM_LIMIT raises MemoryError, and the limit cannot be raised."""
     code = (
         f"import sys; sys.path.insert(0, {str(DEPLOY)!r})\n"
         "import learner_server, resource, os\n"
@@ -112,7 +114,7 @@ def test_limits_hold_for_what_a_learner_starts() -> None:
 
 @pytest.fixture
 def class_(tmp_path: Path) -> Path:
-    """Ada changed one exercise; Bo changed none; Cy has no folder for them."""
+    """Ada changed one exercise, Bo changed none, and Cy has no folder for them."""
     for name in ("ada", "bo"):
         update_copy(ROOT, _home(tmp_path, name))
     _home(tmp_path, "cy")
@@ -136,8 +138,8 @@ def collect(folder: Path, *chapters: str) -> list[str]:
 
 @posix
 def test_changed_exercises_are_collected(class_: Path) -> None:
-    """They go where nbgrader looks, with the time of the last change; a second time the newer
-    replaces the older.
+    """They are copied to where nbgrader looks, with the time of the last change. The next time,
+    newer ones replace older ones.
     """
     assert collect(class_) == ["ada: 01_basics", "bo: nothing", "cy: nothing"]
     handed_in = class_ / "course/submitted/ada/01_basics"
@@ -184,8 +186,8 @@ def test_nobody_hands_in_a_file_that_is_not_theirs(
 
 
 def test_the_cluster_gives_what_one_machine_gives() -> None:
-    """values.yaml and jupyterhub_config.py name the same program, first page, names of learners and
-    memory.
+    """values.yaml and jupyterhub_config.py have the same program, first page, rule for names, and
+    memory limit.
     """
     config = (DEPLOY / "jupyterhub_config.py").read_text(encoding="utf-8")
     [values] = documents("values.yaml")
@@ -204,8 +206,8 @@ def test_the_cluster_gives_what_one_machine_gives() -> None:
 
 
 def test_the_class_server_of_the_cluster_is_the_one_the_hub_asks() -> None:
-    """Name, port, label and secret in class-server.yaml are those that values.yaml uses; all values
-    are strings.
+    """The name, port, label, and secret in class-server.yaml are those that values.yaml uses, and
+    all arguments are strings.
     """
     service, _, deployment = documents("class-server.yaml")
     [values] = documents("values.yaml")
@@ -230,7 +232,7 @@ def test_the_class_server_of_the_cluster_is_the_one_the_hub_asks() -> None:
 
 
 def test_the_class_servers_arguments_exist() -> None:
-    """coursekit knows what class-server.yaml has it do."""
+    """coursekit has the command and options that class-server.yaml uses."""
     *_, deployment = documents("class-server.yaml")
     program, command, *options = deployment["spec"]["template"]["spec"][
         "containers"
@@ -248,7 +250,7 @@ def test_the_class_servers_arguments_exist() -> None:
 
 
 def test_no_secret_stands_in_deploy() -> None:
-    """No password and no token has a value in a committed file."""
+    """No password or token has a value in a committed file."""
     for name in ("values.yaml", "class-server.yaml"):
         text = (DEPLOY / name).read_text(encoding="utf-8")
         assert not re.search(
@@ -257,8 +259,8 @@ def test_no_secret_stands_in_deploy() -> None:
 
 
 def test_the_dev_container_runs_commands_that_exist() -> None:
-    """devcontainer.json is JSON with comments; its commands are targets of the Makefile; no key is
-    in it.
+    """devcontainer.json is JSON with comments, its commands are targets in the Makefile, and it
+    does not contain a key.
     """
     text = (ROOT / ".devcontainer/devcontainer.json").read_text(
         encoding="utf-8"

@@ -1,4 +1,4 @@
-"""coursekit doctor: what it finds, and that it keeps a secret."""
+"""coursekit doctor: what it finds, and that it never shows a secret."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check(name: str) -> doctor.Check:
 def test_every_line_is_ok_or_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A line starts with OK, or with FIX and ends with what to do."""
+    """A line starts with OK, or it starts with FIX and ends with what to do."""
     monkeypatch.setenv("COURSEKIT_MODE", "repaly")
     lines = [str(check) for check in doctor.checks()]
     assert all(
@@ -48,9 +48,7 @@ def test_every_line_is_ok_or_says_what_to_do(
 
 @pytest.mark.parametrize("name", FINE)
 def test_this_machine_is_well(name: str) -> None:
-    """Where the tests run, everything that the course needs is there, without a network or a
-    key.
-    """
+    """The tests' own machine has everything that the course needs, without a network or a key."""
     assert check(name).ok, str(check(name))
 
 
@@ -88,7 +86,7 @@ def test_a_mode_that_costs_money_needs_a_key(
 
 
 def test_a_speed_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A speed that no clock can run at is named."""
+    """An impossible speed is named."""
     monkeypatch.setenv("COURSEKIT_SPEED", "-1")
     assert "COURSEKIT_SPEED=-1" in check("speed").found
 
@@ -96,7 +94,7 @@ def test_a_speed_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_damaged_recording_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A recording that does not parse is named, with the way to get it back."""
+    """A recording that cannot be parsed is named, with a way to restore it."""
     monkeypatch.setattr(course, "DATA", tmp_path)
     monkeypatch.setattr(
         doctor, "recording_folders", lambda: [tmp_path / "01_basics"]
@@ -111,8 +109,8 @@ def test_a_damaged_recording_is_named(
 def test_a_missing_and_a_damaged_notebook_are_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Each lesson's notebook must be there and readable; without a repository there is nothing to
-    look at.
+    """Each lesson's notebook must exist and be readable. Without a repository, there is nothing to
+    check.
     """
     (tmp_path / "notebooks").mkdir()
     monkeypatch.setattr(doctor, "repository", lambda: tmp_path)
@@ -129,7 +127,9 @@ def test_a_missing_and_a_damaged_notebook_are_named(
 
 
 def test_packages_out_of_range_or_missing() -> None:
-    """A package that is missing or outside pyproject's range is named; extras are not asked for."""
+    """A package that is missing or outside pyproject.toml's range is named; packages for extras are
+    not required.
+    """
     course = SimpleNamespace(
         requires=[
             "openai>=99",
@@ -146,7 +146,7 @@ def test_packages_out_of_range_or_missing() -> None:
 def test_a_kernel_of_another_python(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A kernel python3 that somebody installed before this Python's own is found out."""
+    """The doctor detects a python3 kernel that overrides this Python's own."""
     spec = tmp_path / "kernels" / "python3"
     spec.mkdir(parents=True)
     other = (
@@ -167,13 +167,13 @@ def test_a_kernel_of_another_python(
 def test_a_folder_that_cannot_be_written_to(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Where notebooks cannot be saved, the fix is a folder of one's own."""
+    """If notebooks cannot be saved, the fix is to use a folder of your own."""
     monkeypatch.setattr(doctor, "repository", lambda: tmp_path / "gone")
     assert "copy the course" in check("folder").cure
 
 
 def test_the_summary_is_the_same_on_every_machine() -> None:
-    """Where all is well the summary is one line of names: no version, path or setting."""
+    """If all is well, the summary is one line of names, without versions, paths, or settings."""
     well = [
         doctor.Check("Python", "3.99.1"),
         doctor.Check("folder", "/home/me"),

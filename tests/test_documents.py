@@ -1,4 +1,6 @@
-"""README, CONTRIBUTING and the other documents say what is so: chapters, commands, files."""
+"""README, CONTRIBUTING, and the other documents are accurate about chapters, commands, and
+files.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 
 
 def code_of(path: Path) -> list[str]:
-    """What stands as code in a document: blocks, and words in a line."""
+    """The code in a document: blocks and inline code."""
     return CODE.findall(path.read_text(encoding="utf-8"))
 
 
@@ -41,15 +43,15 @@ def commands() -> set[str]:
 
 
 def test_the_readme_has_the_course_as_it_is() -> None:
-    """Its chapters, labs, exercises and their numbers follow from the course (else: coursekit
-    refresh 00).
+    """The README's chapters, labs, exercises, and numbers are those of the course (if not, run
+    coursekit refresh 00).
     """
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert course(ROOT) in readme, "run: coursekit refresh 00"
 
 
 def test_the_offline_api_says_where_each_refusal_was_seen() -> None:
-    """Its tables follow from the data files."""
+    """The tables in the offline API's README are derived from the data files."""
     page = (ROOT / "coursekit" / "offline" / "README.md").read_text(
         encoding="utf-8"
     )
@@ -57,8 +59,8 @@ def test_the_offline_api_says_where_each_refusal_was_seen() -> None:
 
 
 def test_what_the_readme_gets(tmp_path: Path) -> None:
-    """One row a chapter, with its promise and labs; a second time changes nothing; the rest is the
-    author's.
+    """The README has one row for each chapter, with its promise and labs. Refreshing it again
+    changes nothing, and the rest of the text stays unchanged.
     """
     assert course(ROOT).count("](notebooks/") == len(lessons())
     assert (
@@ -82,7 +84,7 @@ def test_what_the_readme_gets(tmp_path: Path) -> None:
 
 
 def test_a_part_of_another_document_is_written_too(tmp_path: Path) -> None:
-    """Only what is between the comments changes, and a second time nothing does."""
+    """Only the part between the comments changes, and refreshing it again changes nothing."""
     page = tmp_path / "page.md"
     page.write_text(
         "a\n<!-- it: written by coursekit refresh -->\nold\n<!-- end of it -->\nb\n"
@@ -94,7 +96,7 @@ def test_a_part_of_another_document_is_written_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_the_commands_in_a_document_exist(document: Path) -> None:
-    """Each `make WORD` is a goal of the Makefile, and each `coursekit WORD` a command."""
+    """Each `make WORD` is a target in the Makefile, and each `coursekit WORD` is a command."""
     goals = set(
         re.findall(
             r"^([a-z-]+):",
@@ -118,10 +120,10 @@ def test_the_commands_in_a_document_exist(document: Path) -> None:
     ids=lambda p: p.name,
 )
 def test_the_files_in_a_document_exist(document: Path) -> None:
-    """A path of the repository that a document names leads to a file or folder."""
+    """A path that a document names exists in the repository."""
     known = r"(?:tests|coursekit|notebooks|exercises|solutions|deploy|\.ci|\.github)/[\w./-]*\w"
     for code in code_of(document):
         for name in re.findall(rf"(?<![\w/.-]){known}", code):
-            # STEM, CHAPTER: whichever
+            # STEM, CHAPTER: placeholders
             if not re.search(r"[A-Z]{3}", name.removesuffix(".md")):
                 assert (ROOT / name).exists(), f"{document.name}: {name}"

@@ -1,4 +1,4 @@
-"""A client belongs to one event loop: what chapter 05 says of asyncio.run, with real
+"""A client belongs to one event loop: what chapter 05 says about asyncio.run, with real
 connections.
 """
 
@@ -27,7 +27,7 @@ def server(tmp_path: Path) -> Any:
 
 
 def outcomes(server: Served, *, inside: bool) -> list[str]:
-    """What three asyncio.run in a row come to, in a thread without a loop, as in a script."""
+    """The results of three calls to asyncio.run in a thread without a loop, as in a script."""
     told: list[str] = []
     shared = server.async_client()
 
@@ -53,8 +53,8 @@ def outcomes(server: Served, *, inside: bool) -> list[str]:
 
 
 def test_a_client_of_another_loop_fails_the_second_time(server: Served) -> None:
-    """At module level, the first asyncio.run works, the second raises a bare RuntimeError, the
-    third works.
+    """With a client at module level, the first asyncio.run works, the second raises a bare
+    RuntimeError, and the third works.
     """
     with warnings.catch_warnings():
         # of the connections that the first loop left behind
@@ -68,12 +68,12 @@ def test_a_client_of_another_loop_fails_the_second_time(server: Served) -> None:
 
 
 def test_a_client_made_inside_works_each_time(server: Served) -> None:
-    """async with openai.AsyncOpenAI() inside the coroutine: each loop has a client of its own."""
+    """With async with openai.AsyncOpenAI() inside the coroutine, each loop has its own client."""
     assert outcomes(server, inside=True) == ["answered"] * 3
 
 
 async def test_asyncio_run_fails_where_a_loop_runs() -> None:
-    """As in a notebook's cell. The coroutine has not begun, and can still be awaited."""
+    """As in a notebook's cell, the coroutine has not started and can still be awaited."""
 
     async def one() -> int:
         return 1

@@ -1,4 +1,4 @@
-"""Server-sent events, as the HTML standard has them."""
+"""Server-sent events, as the HTML standard defines them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ BLOCKS = [
 def test_blocks_are_the_same_however_the_bytes_arrive(
     end: bytes, mark: bytes
 ) -> None:
-    """Whatever ends the lines, and wherever the network cuts them, the blocks are the same; blank
-    lines are not blocks.
+    """Whatever the line endings, and wherever the network splits the bytes, the blocks are the
+    same. Blank lines are not blocks.
     """
     wire = mark + STREAM.replace(b"\n", end)
     for size in range(1, len(wire) + 1):
@@ -61,14 +61,14 @@ def test_blocks_are_the_same_however_the_bytes_arrive(
     ],
 )
 def test_the_data_of_an_event(block: bytes, data: bytes | None) -> None:
-    """One blank after the colon does not belong to it; lines are joined; a comment and an
-    unfinished block have none.
+    """One space after the colon is not part of the data, and data lines are joined. A comment and
+    an unfinished block have no data.
     """
     assert data_of(block) == data
 
 
 def test_what_an_event_is() -> None:
-    """The last one, an error and a JSON object are known in every form."""
+    """The last event, an error, and a JSON object are recognized in every form."""
     assert is_done(b"data:[DONE]\r\n\r\n") and not is_done(
         b'data: {"text": "[DONE]"}\n\n'
     )

@@ -1,4 +1,4 @@
-"""Exercises are derived from solutions: what becomes of a cell, what is refused, and that they
+"""Exercises are derived from solutions: how cells change, what is refused, and that the exercises
 run.
 """
 
@@ -39,7 +39,9 @@ CHECK = "check.half(half)"
 
 @pytest.fixture
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository without exercises, whose chapter 01 has one exercise, half, of two stars."""
+    """A repository without an exercises folder, whose chapter 01 has one two-star exercise,
+    half.
+    """
     half = SimpleNamespace(name="half", stars=2, chapter="01_basics")
     monkeypatch.setattr(
         exercises.course_map, "exercises_of", lambda stem: [half]
@@ -62,8 +64,8 @@ def write(course: Path, *sources: Any, stem: str = "01_basics") -> Path:
 
 
 def test_a_solution_becomes_a_stub(course: Path) -> None:
-    """The region gives way to nbgrader's stub, docstring, ids and text stay, outputs go; refreshed
-    first or later.
+    """nbgrader's stub replaces the solution, outputs are removed, and docstrings, IDs, and text
+    stay, whether the solution is refreshed before or after.
     """
     check = v4.new_code_cell(
         CHECK,
@@ -86,8 +88,8 @@ def test_a_solution_becomes_a_stub(course: Path) -> None:
 
 
 def test_nbgrader_s_metadata_follow_from_the_cells(course: Path) -> None:
-    """A solution is to be written, a check is graded with as many points as stars; nothing else is
-    marked.
+    """A solution cell is marked as one to write, a check as graded with as many points as stars,
+    and no other cell is marked.
     """
     write(course, "import math", SOLUTION, CHECK)
     exercises.exercises()
@@ -114,8 +116,8 @@ def test_nbgrader_s_metadata_follow_from_the_cells(course: Path) -> None:
 
 
 def test_hidden_tests_are_hidden(course: Path) -> None:
-    """What is between the markers of hidden tests is not in the exercise, and nothing in its
-    place.
+    """The part between the markers for hidden tests is removed from the exercise, without a
+    replacement.
     """
     write(
         course,
@@ -134,8 +136,8 @@ def test_hidden_tests_are_hidden(course: Path) -> None:
 def test_a_second_time_changes_nothing_and_drift_is_found(
     course: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Twice gives the same bytes; coursekit check is quiet then, and names a file that was changed
-    by hand.
+    """Deriving exercises twice gives the same bytes. After that, coursekit check reports nothing,
+    except a file that was changed by hand.
     """
     path = write(course, SOLUTION, CHECK)
     exercises.exercises()
@@ -166,8 +168,8 @@ ANSWERED = STUB.replace("# YOUR CODE HERE", "return number / 2").replace(
 def test_a_learner_s_work_is_never_overwritten(
     course: Path, work: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A notebook in exercises/ with answers or new cells stays unchanged; one that was only run is
-    derived again.
+    """A notebook in exercises/ with answers or new cells stays unchanged; a notebook that was only
+    run is derived again.
     """
     write(course, SOLUTION, CHECK)
     exercises.exercises()
@@ -275,7 +277,7 @@ WRONG = {
 def test_what_cannot_be_derived_is_refused(
     course: Path, case: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Markers that do not pair, solutions without checks and checks without exercises: named;
+    """Unpaired markers, solutions without checks, and checks without exercises are named, and
     nothing is written.
     """
     cells, said = WRONG[case]
@@ -305,8 +307,8 @@ LINES = st.sampled_from(
 
 @given(st.lists(LINES, max_size=8))
 def test_markers_pair_or_are_refused(lines: list[str]) -> None:
-    """Whatever the order of markers: the stub has none of them and no line that stood inside, or
-    there is an error.
+    """Whatever the order of the markers, the stub contains no marker and no line that was between
+    markers, or there is an error.
     """
     try:
         stub = exercises._stub("\n".join(lines), "here")
@@ -324,12 +326,12 @@ def test_markers_pair_or_are_refused(lines: list[str]) -> None:
 
 
 def test_exercises_follow_from_solutions() -> None:
-    """coursekit check: exercises/ is what coursekit exercises makes of solutions/."""
+    """coursekit check: exercises/ is what coursekit exercises makes from solutions/."""
     assert exercises._changed(ROOT) == {}, "run: make exercises"
 
 
 def test_every_chapter_with_checks_has_its_notebook() -> None:
-    """A chapter whose module in coursekit/checks has exercises has its solution and its exercise
+    """A chapter whose module in coursekit/checks has exercises has a solution and an exercise
     notebook.
     """
     with_checks = {

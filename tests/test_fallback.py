@@ -1,4 +1,4 @@
-"""connect(fallback=...): another OpenAI-compatible server answers what was not recorded."""
+"""connect(fallback=...): another OpenAI-compatible server answers requests without a recording."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def closed() -> Iterator[None]:
 
 
 def client(fallback: Any, **options: Any) -> openai.OpenAI:
-    """A client that is closed after the test."""
+    """A client, which is closed after the test."""
     CLIENTS.append(
         connect(
             "replay",
@@ -71,7 +71,7 @@ def ask(asked: openai.OpenAI, prompt: str = "Anything", **more: Any) -> Any:
 
 
 def test_what_was_recorded_wins(server: Upstream, tmp_path: Path) -> None:
-    """A recorded request is answered by its recording; the server is not even asked for its
+    """A recorded request is answered from its recording, and the server is not even asked for its
     models.
     """
     recorded = folder_with(tmp_path, (params(), whole("Paris.")))
@@ -84,7 +84,7 @@ def test_what_was_recorded_wins(server: Upstream, tmp_path: Path) -> None:
 
 
 def test_the_reply_and_its_receipt_say_who_answered(server: Upstream) -> None:
-    """The reply has the server's own model, and the receipt names server and model and has no
+    """The reply has the server's own model, and the receipt shows the server and the model, but no
     price.
     """
     asked = client(server.url)
@@ -104,7 +104,7 @@ def test_the_reply_and_its_receipt_say_who_answered(server: Upstream) -> None:
 def test_a_model_that_is_called_as_openais_has_no_price(
     server: Upstream,
 ) -> None:
-    """Whatever name a server gives its model, nothing was paid, and nothing is counted."""
+    """Whatever name a server gives its model, nothing was paid, so no cost is counted."""
     server.models = ["gpt-4o"]
     asked = client(server.url)
     meter = Meter(asked)
@@ -115,7 +115,7 @@ def test_a_model_that_is_called_as_openais_has_no_price(
 
 
 def test_a_stream_passes_as_it_is_written(server: Upstream) -> None:
-    """The first chunk is there before the server writes the second."""
+    """The first chunk arrives before the server writes the second one."""
     server.go_on.clear()
     stream = ask(client(server.url), stream=True)
     assert next(iter(stream)).choices[0].delta.content == "Hello"
@@ -129,7 +129,7 @@ def test_a_stream_passes_as_it_is_written(server: Upstream) -> None:
 def test_a_stream_that_is_left_is_not_written_any_further(
     server: Upstream,
 ) -> None:
-    """Closing it closes the server's connection."""
+    """Closing the stream closes the connection to the server."""
     server.words = ("Hello", *[" word" * 1000] * 2000)
     server.go_on.clear()
     asked = client(server.url)
@@ -144,8 +144,8 @@ def test_a_stream_that_is_left_is_not_written_any_further(
 async def test_async_calls_streams_and_cancelled_tasks(
     server: Upstream,
 ) -> None:
-    """A call and a stream are awaited; a cancelled one closes the server's connection, and the next
-    is answered.
+    """Async calls and streams work. Cancelling one closes the connection to the server, and the
+    next call is answered.
     """
     asked = connect_async(
         "replay", fallback=server.url, speed="instant", recordings=NOWHERE
@@ -185,8 +185,8 @@ async def test_async_calls_streams_and_cancelled_tasks(
 def test_a_server_that_dies_midway_is_the_sdks_own_error(
     server: Upstream,
 ) -> None:
-    """A connection that breaks raises what it raises at the real API: APIConnectionError, or
-    httpx2's in a stream.
+    """A connection that breaks raises the same error as with the real API: APIConnectionError, or
+    httpx2's own in a stream.
     """
     server.dies = True
     asked = client(server.url, max_retries=0)
@@ -196,7 +196,7 @@ def test_a_server_that_dies_midway_is_the_sdks_own_error(
 
 @pytest.mark.parametrize("status", [400, 429, 503])
 def test_the_servers_own_refusals_pass(server: Upstream, status: int) -> None:
-    """Its 4xx and 5xx are the SDK's typed errors, in the server's words."""
+    """The server's 4xx and 5xx become the SDK's typed errors, in the server's words."""
     server.status = status
     with pytest.raises(openai.APIStatusError, match="Not now") as raised:
         ask(client(server.url, max_retries=0))
@@ -204,8 +204,8 @@ def test_the_servers_own_refusals_pass(server: Upstream, status: int) -> None:
 
 
 def test_a_server_that_is_absent_is_told_once() -> None:
-    """One clear message, without a retry: where it was looked for, how to start it, how to go
-    without.
+    """If the server is not running, one clear message, without a retry, says where it was expected,
+    how to start it, and how to work without it.
     """
     asked = client(free_address(), max_retries=5)
     with pytest.raises(
@@ -228,8 +228,8 @@ def raise_at_port(port: int) -> None:
 def test_the_settings_name_address_model_and_key(
     server: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """COURSEKIT_FALLBACK, _MODEL and _KEY do what the arguments do; False and another address go
-    before them.
+    """COURSEKIT_FALLBACK, _MODEL, and _KEY do what the arguments do. False and another address take
+    precedence over them.
     """
     server.key = "secret"
     monkeypatch.setenv("COURSEKIT_FALLBACK", server.url)
@@ -244,8 +244,8 @@ def test_the_settings_name_address_model_and_key(
 def test_what_is_wrong_with_the_settings_is_told_before_anything_is_asked(
     server: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A missing key, a model that it does not have, no models at all: each says what to write into
-    .env.
+    """For a missing key, a model that the server does not have, and a server without models, the
+    error says what to write into .env.
     """
     server.key = "secret"
     with pytest.raises(FallbackUnreachable, match="COURSEKIT_FALLBACK_KEY"):
@@ -267,9 +267,7 @@ def test_what_is_wrong_with_the_settings_is_told_before_anything_is_asked(
 def test_no_key_of_openai_and_no_proxy_on_this_machine(
     server: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither key nor organization of OpenAI's are sent, and a proxy of the environment is not
-    asked.
-    """
+    """OpenAI's key and organization are not sent, and the environment's proxy is not used."""
     key = "-".join(("sk", "test", "1" * 30))
     for name, value in {
         "OPENAI_API_KEY": key,
@@ -327,7 +325,7 @@ def test_what_a_server_ignores_is_refused(
 
 
 def test_values_that_ask_for_nothing_are_sent(server: Upstream) -> None:
-    """n=1, logprobs=False, logit_bias={} and the like are no reason to refuse."""
+    """n=1, logprobs=False, logit_bias={}, and similar values are not a reason to refuse."""
     ask(client(server.url), n=1, logprobs=False, logit_bias={})
     assert server.requests[0]["n"] == 1
 
@@ -336,7 +334,7 @@ def test_values_that_ask_for_nothing_are_sent(server: Upstream) -> None:
 def test_a_request_is_translated_for_its_kind(
     kind: Any, server: Upstream
 ) -> None:
-    """The server gets its own model, its name of the token limit, and roles that it knows."""
+    """The server gets its own model, its own name for the token limit, and roles that it knows."""
     server.owned_by = kind.owned_by
     messages = [
         {"role": "developer", "content": "Be short."},
@@ -374,7 +372,7 @@ def test_a_request_is_translated_for_its_kind(
 def test_what_is_evidently_missing_stands_on_the_receipt(
     server: Upstream, more: dict[str, Any], usage: bool, source: str
 ) -> None:
-    """Usage, logprobs or choices that were asked for and did not arrive are named next to the
+    """If requested usage, logprobs, or choices did not arrive, they are named next to the
     server.
     """
     server.usage = usage
@@ -400,7 +398,7 @@ def test_wrong_requests_never_reach_it(server: Upstream) -> None:
 
 
 def test_faults_that_come_instead_of_an_answer_strike(server: Upstream) -> None:
-    """A 500 on purpose comes first, and the retry is answered by the server."""
+    """A deliberate 500 takes precedence, and the server answers the retry."""
     asked = client(server.url, faults=Fault("server_error"))
     assert ask(asked).choices[0].message.content == "Hello there"
     assert verdict_on(asked).outcomes == {"500 server_error": 1, "200": 1}
@@ -410,8 +408,8 @@ def test_faults_that_come_instead_of_an_answer_strike(server: Upstream) -> None:
 def test_a_fault_within_an_answer_needs_a_recorded_one(
     server: Upstream, kind: str
 ) -> None:
-    """What passes as it comes is not changed on the way: a 400 says so, and names the faults that
-    would work.
+    """A fault within an answer cannot change a forwarded answer. A 400 says so, and names the
+    faults that would work.
     """
     with pytest.raises(
         openai.BadRequestError, match="changes a recorded answer"
@@ -425,7 +423,7 @@ def test_a_fault_within_an_answer_needs_a_recorded_one(
 
 
 def test_limits_count_it_and_its_dollars_stay(server: Upstream) -> None:
-    """The account's requests per minute count forwarded ones; no dollar is spent."""
+    """Forwarded requests count toward the account's requests per minute, but no money is spent."""
     asked = client(
         server.url,
         rate_limit={"rpm": 2, "tpm": 10_000, "spend": 0.000001},
@@ -438,7 +436,9 @@ def test_limits_count_it_and_its_dollars_stay(server: Upstream) -> None:
 
 
 async def test_run_batch_works_with_it(server: Upstream) -> None:
-    """Results have texts and no cost; a server without rate limits is not waited for."""
+    """A batch's results have texts but no cost, and nothing waits for a server without rate
+    limits.
+    """
     asked = connect_async(
         "replay", fallback=server.url, speed="instant", recordings=NOWHERE
     )
@@ -452,7 +452,7 @@ async def test_run_batch_works_with_it(server: Upstream) -> None:
 def test_the_offline_batch_api_answers_from_recordings_alone(
     server: Upstream,
 ) -> None:
-    """A line of a batch that is not recorded gets an error line that says so."""
+    """A batch's request without a recording gets an error line that says so."""
     asked = client(server.url)
     line = {
         "custom_id": "a",
@@ -481,8 +481,9 @@ def test_the_offline_batch_api_answers_from_recordings_alone(
 def test_record_mode_keeps_what_it_says(
     server: Upstream, tmp_path: Path
 ) -> None:
-    """connect("record", fallback=...) needs no key; its recordings are of provenance local, by
-    model and server, and replay the same text, whole and streamed."""
+    """connect("record", fallback=...) needs no key. Its recordings have the provenance local with
+    the model and the server, and replay the same text, complete and streamed.
+    """
     made = connect("record", recordings=tmp_path, fallback=server.url)
     CLIENTS.append(made)
     texts = [ask(made).choices[0].message.content]
@@ -526,7 +527,9 @@ def test_record_mode_keeps_what_it_says(
     ],
 )
 def test_an_address_that_is_none_is_refused_by_connect(wrong: Any) -> None:
-    """The message says what an address looks like, and which names are known; nothing was asked."""
+    """The message says what an address looks like and which names are known, and nothing is
+    sent.
+    """
     with pytest.raises(
         ValueError, match='is not an address.*"ollama".*"local"'
     ):
@@ -545,7 +548,7 @@ def test_an_address_that_is_none_is_refused_by_connect(wrong: Any) -> None:
 def test_addresses_are_taken_as_people_write_them(
     given: str, base: str
 ) -> None:
-    """With or without /v1, with a slash, or the whole address of chat completions."""
+    """An address may have /v1, a slash, or the full path of chat completions at the end."""
     assert base_address(given) == base
 
 
@@ -561,12 +564,16 @@ def test_addresses_are_taken_as_people_write_them(
     ],
 )
 def test_what_is_on_this_machine(url: str, near: bool) -> None:
-    """Loopback addresses and localhost are; names that only look alike are not."""
+    """Loopback addresses and localhost are on this machine; names that only look similar are
+    not.
+    """
     assert is_this_machine(url) == near
 
 
 def test_names_stand_for_usual_ports_and_two_servers_are_refused() -> None:
-    """ "ollama" is http://127.0.0.1:11434/v1; fallback= and local_model= together name two."""
+    """ "ollama" is http://127.0.0.1:11434/v1. fallback= and local_model= together are refused,
+    because they name two servers.
+    """
     named: Any = fallback_of("ollama", None, {})
     assert (named.url, named.name) == ("http://127.0.0.1:11434/v1", "ollama")
     assert (
@@ -578,6 +585,6 @@ def test_names_stand_for_usual_ports_and_two_servers_are_refused() -> None:
 
 
 def test_it_is_for_the_offline_api() -> None:
-    """In live mode the real API answers everything: fallback= is refused."""
+    """In live mode, the real API answers everything, so fallback= is refused."""
     with pytest.raises(ModeError, match="fallback= is for the offline API"):
         connect("live", fallback="ollama", api_key="none")

@@ -1,4 +1,4 @@
-"""The fault board: what each strategy sends, what is shown of it, and that the controls do what
+"""The fault board: what each strategy sends, what the board shows, and that the controls do what
 they say.
 """
 
@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("problem", "counts"),
-    [  # of: no retry, the SDK, the loop around it, hammering, robust_completion
+    [  # for: no retry, the SDK, the loop around it, hammering, robust_completion
         ("429 rate limit", (1, 3, 9, 6, 4)),
         ("429 no money left", (1, 3, 9, 6, 1)),
         ("500 server error", (1, 3, 3, 6, 4)),
@@ -58,8 +58,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_how_many_requests_each_strategy_sends(
     folder: Path, problem: str, counts: tuple[int, ...]
 ) -> None:
-    """While a problem lasts: 9 requests of a loop of 3 around the SDK, and ours only where they
-    can help.
+    """While a problem lasts, a loop of 3 around the SDK sends 9 requests, and ours sends requests
+    only if they can help.
     """
     runs = [
         run(Setting(problem, FOREVER, strategy), folder)
@@ -76,7 +76,7 @@ def test_how_many_requests_each_strategy_sends(
 def test_robust_completion_gets_over_what_passes(
     folder: Path, problem: str
 ) -> None:
-    """One failure and then the answer."""
+    """There is one failure, and then the answer."""
     assert run(Setting(problem, ONE, ROBUST), folder).answer == ANSWER
 
 
@@ -113,8 +113,8 @@ def test_a_wait_beyond_the_deadline_is_not_begun(folder: Path) -> None:
 
 
 def test_the_log_is_the_sdk_s_own(folder: Path) -> None:
-    """Each request and each retry of the SDK has its line, with the seconds of the client's clock;
-    afterwards the loggers are restored.
+    """Each request and each of the SDK's retries has a line with the seconds by the client's clock,
+    and the loggers are restored afterward.
     """
     logger = logging.getLogger("openai")
     before = (logger.level, list(logger.handlers))
@@ -146,8 +146,8 @@ def test_the_log_is_the_sdk_s_own(folder: Path) -> None:
 
 
 def test_the_numbers_of_the_chapter(folder: Path) -> None:
-    """No answer at all: 9 requests and 274 s until the user of a nested loop sees an error; 60 s with a
-    deadline.
+    """If there is no answer at all, a nested loop sends 9 requests, and its user sees an error
+    after 274 s; with a deadline, after 60 s.
     """
     theirs = run(Setting("no answer", FOREVER, NESTED), folder)
     ours = run(Setting("no answer", FOREVER, ROBUST), folder)
@@ -156,7 +156,7 @@ def test_the_numbers_of_the_chapter(folder: Path) -> None:
 
 
 def test_who_sent_what(folder: Path) -> None:
-    """Requests are distinguished: the first, those of the SDK, those of the program."""
+    """The board distinguishes the first request, the SDK's retries, and the program's."""
     calls = run(Setting(strategy=NESTED), folder).calls
     assert [call.by for call in calls] == [
         "first",
@@ -185,7 +185,7 @@ def test_what_does_not_pass_strikes_every_time(folder: Path) -> None:
 def test_a_run_is_the_same_each_time_and_leaves_chance_alone(
     folder: Path,
 ) -> None:
-    """The SDK's jitter is drawn from a seed, and Python's own generator goes on as if nothing had
+    """The SDK's jitter is drawn from a seed, and Python's own generator continues as if nothing had
     been drawn.
     """
     random.seed(7)
@@ -199,7 +199,7 @@ def test_a_run_is_the_same_each_time_and_leaves_chance_alone(
 
 
 class Board(HTMLParser):
-    """The table's cells, the bars, and the text; raises AssertionError for tags that are not closed
+    """The table's cells, the bars, and the text. Raises AssertionError for tags that are not closed
     in order.
     """
 
@@ -243,8 +243,8 @@ class Board(HTMLParser):
 
 
 def test_a_row_for_each_request() -> None:
-    """Number, sender, time, outcome in words and a sign, and the wait until the next; too short a
-    wait is marked.
+    """Each row shows the number, the sender, the time, the outcome in words and a sign, and the
+    wait until the next request. A wait that is too short is marked.
     """
     calls = (
         HttpCall(0.0, 0.5, "first", "429 rate_limit_exceeded", False, 2.0),
@@ -290,7 +290,7 @@ def test_a_row_for_each_request() -> None:
 
 
 def test_one_request_that_failed_at_once() -> None:
-    """A single request of no duration is drawn, and its error is shown with its note, in the
+    """A single request without a duration is drawn, and its error is shown with its note, in the
     singular.
     """
     call = HttpCall(0.0, 0.0, "first", "429 insufficient_quota", False, None)
@@ -314,7 +314,7 @@ def test_one_request_that_failed_at_once() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_the_api_says_is_only_shown(text: str) -> None:
-    """Whatever an answer or an error holds, it adds no tag and no attribute."""
+    """Whatever an answer or an error contains, it adds no tags or attributes."""
     call = HttpCall(0.0, 0.1, "first", text, False, None)
     for answer, error in ((text, ""), (None, text)):
         board = Board(
@@ -369,7 +369,7 @@ def test_a_duration_has_no_meaning_for_what_never_passes(folder: Path) -> None:
 
 
 def test_it_leaves_its_first_run_in_the_notebook(folder: Path) -> None:
-    """Where no widget is shown, the output is the run; every control has a label."""
+    """If widgets cannot be shown, the output is the run. Every control has a label."""
     setting = Setting("no answer", ONE, ROBUST)
     board = FaultBoard(setting, folder)
     bundle = board._repr_mimebundle_()

@@ -1,5 +1,5 @@
-"""Faults: each arrives at the SDK as the real thing would, in the order of its script, the same
-each time.
+"""Faults: each reaches the SDK as a real failure would, in the order of the script, and the same
+way every time.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 @every_cell
 @every_row
 def test_what_the_caller_sees(door: InProcess, row: Row, call: str) -> None:
-    """Each fault, by each way to call, without retries: the text, the finish_reason and the error
-    of the table.
+    """Without retries, each fault gives the table's text, finish_reason, and error, for each way to
+    call the API.
     """
     assert seen(door, call, row.faults()) == row.seen(call)
 
@@ -67,7 +67,7 @@ def test_what_the_caller_sees(door: InProcess, row: Row, call: str) -> None:
 @every_cell
 @every_row
 def test_what_the_sdk_retries(door: InProcess, row: Row, call: str) -> None:
-    """With the SDK's own two retries a fault that stays is seen all the same, after the table's
+    """With the SDK's two retries, a fault that does not go away is still visible after the table's
     number of attempts.
     """
     assert seen(door, call, row.faults(), max_retries=2) == row.seen(call)
@@ -77,7 +77,7 @@ def test_what_the_sdk_retries(door: InProcess, row: Row, call: str) -> None:
 @every_cell
 @every_row
 def test_what_a_retry_mends(door: InProcess, row: Row, call: str) -> None:
-    """A fault that strikes once and is retried by the SDK is not seen at all."""
+    """A fault that happens once and is retried by the SDK is not visible at all."""
     good = ROWS[0].seen(call)
     mended = row.tries(call) > 1
     assert seen(door, call, row.faults(times=1), max_retries=2) == (
@@ -95,8 +95,8 @@ def test_the_table_has_every_kind() -> None:
 def test_nothing_sleeps_at_instant_speed(
     door: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At speed "instant" neither timeouts nor Retry-After nor the SDK's back-off take any time; the
-    clock moves on.
+    """At speed "instant", timeouts, Retry-After, and the SDK's backoff take no time, but the clock
+    advances.
     """
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
@@ -117,8 +117,8 @@ def test_nothing_sleeps_at_instant_speed(
 
 
 def test_a_script_in_its_order() -> None:
-    """Faults strike one after the other, each ``times`` times once ``after`` requests have passed;
-    then all is well.
+    """Faults happen one after another, each ``times`` times after ``after`` requests have passed.
+    Then all is well.
     """
     api = layer(
         Fault("rate_limit", times=2),
@@ -129,8 +129,8 @@ def test_a_script_in_its_order() -> None:
 
 
 def test_a_fault_is_a_value(door: InProcess) -> None:
-    """A fault cannot be changed and is not used up: a new client with the same list shows the same
-    again.
+    """A fault cannot be changed and is not used up: a new client with the same list has the same
+    faults.
     """
     faults = [Fault("server_error")]
     first, again = (seen(door, "sync", faults) for _ in range(2))
@@ -140,8 +140,8 @@ def test_a_fault_is_a_value(door: InProcess) -> None:
 
 
 def test_a_single_fault_needs_no_list(tmp_path: Path) -> None:
-    """``faults=`` accepts a single Fault as well as a list, and says what it needs when it gets
-    something else.
+    """``faults=`` accepts a single Fault or a list. For anything else, the error says what it
+    needs.
     """
     client = connect(
         "replay",
@@ -159,8 +159,8 @@ def test_a_single_fault_needs_no_list(tmp_path: Path) -> None:
 
 
 def test_chance_is_seeded() -> None:
-    """A fault with a probability strikes about that part of the requests, the same ones for the
-    same seed.
+    """A fault with a probability affects about that share of the requests, and the same ones for
+    the same seed.
     """
     fault = Fault("overloaded", probability=0.3)
     first = statuses(layer(fault, seed=1), 1000)
@@ -188,7 +188,9 @@ def test_chance_is_seeded() -> None:
 
 
 def test_script_and_chance_together() -> None:
-    """The script goes first; where it lets a request pass, chance may strike it."""
+    """The script takes precedence. If it lets a request pass, a fault with a probability may affect
+    it.
+    """
     api = layer(
         Fault("connection", after=1), Fault("overloaded", probability=1)
     )
@@ -196,8 +198,8 @@ def test_script_and_chance_together() -> None:
 
 
 def test_faults_can_come_and_go() -> None:
-    """Faults can be added while the API runs, and cleared: that is how a server makes trouble for a
-    while.
+    """Faults can be added and removed while the API runs, which is how a server causes problems for
+    a while.
     """
     api = layer()
     assert statuses(api, 1) == [200]
@@ -213,8 +215,9 @@ def test_faults_can_come_and_go() -> None:
 def test_an_error_has_a_request_id_of_its_own(
     door: InProcess, kind: str
 ) -> None:
-    """An error carries x-request-id: another one for each answer, the same ones for a new client.
-    500 and 503 repeat it in their message, for the mail to the help center."""
+    """Each error has its own x-request-id, and a new client gets the same ones. 500 and 503 repeat
+    it in their messages, for an email to the help center.
+    """
 
     def ids() -> list[str]:
         client, found = door.client(False, [Fault(kind, times=2)]), []
@@ -280,7 +283,7 @@ def test_an_error_has_a_request_id_of_its_own(
 def test_a_rate_limit_adds_up(
     wait: float | None, told: str, seconds: str, milliseconds: str
 ) -> None:
-    """The numbers of a rate_limit fault come to the wait that its message and its two headers
+    """The numbers in a rate_limit fault result in the wait that its message and its two headers
     name.
     """
     answer = layer(Fault("rate_limit", retry_after=wait)).answer(request())
@@ -296,8 +299,8 @@ def test_a_rate_limit_adds_up(
 
 
 def test_retry_after_of_an_overloaded_api(door: InProcess) -> None:
-    """server_error and overloaded tell Retry-After only where they are given one, and the SDK keeps
-    to it.
+    """server_error and overloaded have a Retry-After only if one was given, and the SDK obeys
+    it.
     """
     client = door.client(
         False, [Fault("overloaded", retry_after=7)], max_retries=1
@@ -319,7 +322,7 @@ def test_a_timeout_is_the_callers(door: InProcess) -> None:
 
 
 def test_a_drip_outlasts_every_read_timeout(door: InProcess) -> None:
-    """A slow answer takes far longer than the timeout, which bounds each read and not the call."""
+    """A slow answer takes far longer than the timeout, which limits each read, not the call."""
     for stream, seconds in ((False, 10 * 4), (True, 7 * 4)):
         client = door.client(
             False, [Fault("slow", after=0, seconds=4)], timeout=5
@@ -341,8 +344,8 @@ def test_a_drip_outlasts_every_read_timeout(door: InProcess) -> None:
     after=st.none() | st.integers(0, 15),
 )
 def test_a_cut_leaves_a_beginning(words: list[str], after: int | None) -> None:
-    """After a cut exactly ``after`` chunks with content have arrived (None: half), in their order,
-    and no end.
+    """After a cut, exactly ``after`` chunks with content have arrived (None: half of them), in
+    order and without an end.
     """
     answer = cut(streamed(words), after, abrupt=False)
     chunks = [
@@ -365,8 +368,9 @@ def test_a_cut_leaves_a_beginning(words: list[str], after: int | None) -> None:
 def test_after_counts_chunks_with_content(
     door: InProcess, after: int, text: str
 ) -> None:
-    """``after`` of a fault within an answer is the number of text chunks that arrive first, the
-    empty role chunk not counted; more than there are means all, and still no end."""
+    """For a fault within an answer, ``after`` is the number of text chunks that arrive first, not
+    counting the empty role chunk. If there are fewer, all of them arrive, but the end does not.
+    """
     assert (
         seen(door, "stream", [Fault("cut_stream", after=after)])
         == f"{text}|None"
@@ -374,7 +378,7 @@ def test_after_counts_chunks_with_content(
 
 
 def test_tool_calls_are_content() -> None:
-    """A stream of tool calls is cut among its pieces of arguments."""
+    """A stream of tool calls is cut between pieces of the arguments."""
     calls = [
         {"index": 0, "function": {"arguments": piece}}
         for piece in ("{", '"a"', ": 1", "}")
@@ -416,7 +420,7 @@ def test_tool_calls_are_content() -> None:
 def test_stream_text_names_each_ending(
     tmp_path: Path, fault: Fault, ending: str, error: type[Exception]
 ) -> None:
-    """stream_text keeps what had arrived of a struck stream, and says how it ended."""
+    """stream_text keeps what had arrived of a failed stream, and says how it ended."""
     body = params(stream=True, stream_options={"include_usage": True})
     folder = folder_with(tmp_path, (body, streamed(WORDS)))
     stream = stream_text(
@@ -433,8 +437,8 @@ def test_stream_text_names_each_ending(
 
 
 def test_an_error_event_is_the_genuine_one(door: InProcess) -> None:
-    """The event of stream_error is the one that genuine streams carried: type server_error, no
-    code, then [DONE].
+    """stream_error sends the event that was seen in genuine streams: type server_error, no code,
+    and then [DONE].
     """
     with pytest.raises(openai.APIError) as error:
         list(
@@ -455,14 +459,14 @@ def test_an_error_event_is_the_genuine_one(door: InProcess) -> None:
     "kind", ["cut_stream", "malformed", "stream_error", "slow"]
 )
 def test_an_answer_that_is_an_error_stays_as_it_is(kind: str) -> None:
-    """A fault within an answer leaves an error of the API alone, and is used up by it."""
+    """A fault within an answer does not change one of the API's errors, but is used up by it."""
     refusal = error_answer(400, "Bad.")
     assert layer(Fault(kind), answer=refusal).answer(request()) is refusal
 
 
 def test_faults_and_limits_together(tmp_path: Path) -> None:
-    """A request that a fault answers uses nothing of the account. A stream that is cut uses as
-    much as a complete one.
+    """A request that a fault answers does not use up the account. A stream that is cut uses as much
+    as a complete one.
     """
     folder = folder_with(
         tmp_path,
@@ -498,7 +502,7 @@ def test_faults_and_limits_together(tmp_path: Path) -> None:
 
 
 def test_a_broken_stream_among_many(door: InProcess) -> None:
-    """Of twenty concurrent streams exactly one is cut, and the others arrive in full."""
+    """Exactly one of twenty concurrent streams is cut, and the others arrive in full."""
 
     async def main() -> list[str]:
         client = door.client(True, [Fault("cut_stream")])
@@ -525,7 +529,7 @@ def test_a_broken_stream_among_many(door: InProcess) -> None:
 
 
 def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
-    """A misspelled kind gets the nearest one and the list."""
+    """For a misspelled kind, the error has the nearest one and the list."""
     with pytest.raises(ValueError, match="There is no fault") as error:
         Fault("ratelimit")
     assert str(error.value) == (
@@ -568,8 +572,8 @@ def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
 def test_what_makes_no_sense_is_refused(
     arguments: dict[str, Any], message: str
 ) -> None:
-    """An argument out of range, or one that the kind does not take, is refused when the fault is
-    made.
+    """An argument that is out of range, or that the kind does not accept, is refused when the fault
+    is created.
     """
     with pytest.raises(ValueError, match="must be") as error:
         Fault(**{"kind": "slow", **arguments})
@@ -583,7 +587,7 @@ def test_what_makes_no_sense_is_refused(
 def test_the_real_api_has_faults_of_its_own(
     mode: str, option: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In live and record mode faults and limits are refused before anything is sent."""
+    """In live and record mode, faults and limits are refused before anything is sent."""
     monkeypatch.delenv("COURSEKIT_REPLIES", raising=False)
     with pytest.raises(
         ModeError,
@@ -593,8 +597,8 @@ def test_the_real_api_has_faults_of_its_own(
 
 
 def test_a_fault_can_last_for_a_time() -> None:
-    """From its first strike on it strikes every request; a request before its Retry-After is over
-    starts the time again, and Retry-After is what is left.
+    """From its first use on, the fault affects every request. A request before Retry-After has
+    passed restarts the time, and Retry-After is the remaining time.
     """
     now = [100.0]
     api = Faults(
@@ -610,8 +614,8 @@ def test_a_fault_can_last_for_a_time() -> None:
         return answer.status, answer.headers.get("retry-after")
 
     assert asked_at(0) == (429, "20")
-    assert asked_at(1) == (429, "20")  # early: it begins again
-    # patient: over, and the next of the script strikes
+    assert asked_at(1) == (429, "20")  # early, so the time restarts
+    # patient, so it is over, and the next fault in the script happens
     assert asked_at(21) == (
         500,
         None,
@@ -621,7 +625,9 @@ def test_a_fault_can_last_for_a_time() -> None:
 
 @pytest.mark.parametrize("kind", ["server_error", "connection", "cut_stream"])
 def test_a_fault_without_retry_after_passes_by_itself(kind: str) -> None:
-    """No client was asked to wait, so no request is early: the time runs from the first fault."""
+    """If no client was asked to wait, no request is early, so the time runs from the first
+    fault.
+    """
     now = [0.0]
     good = streamed(["Par", "is."])
     api = Faults(
@@ -641,6 +647,6 @@ def test_a_fault_without_retry_after_passes_by_itself(kind: str) -> None:
 def test_a_duration_that_makes_no_sense_is_refused(
     options: dict[str, Any],
 ) -> None:
-    """Zero seconds, a number of times as well, or chance."""
+    """Zero seconds, an additional number of times, and a probability are refused."""
     with pytest.raises(ValueError, match="lasts must be"):
         Fault("rate_limit", **options)

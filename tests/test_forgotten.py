@@ -1,5 +1,5 @@
-"""What a change in one place needs in another: each piece that is forgotten is named here, with
-what to do. The table of changes in .github/CONTRIBUTING.md lists the others, and their tests.
+"""What a change in one place requires in another: these tests name each forgotten piece and what to
+do. The table in .github/CONTRIBUTING.md lists the other changes and their tests.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Repeated:
     """Names that another place repeats.
 
     form  how that place writes a name
-    todo  what to do where it does not
+    todo  what to do if it does not
     """
 
     names: Iterable[str]
@@ -98,7 +98,7 @@ REPEATED = {
 
 @pytest.mark.parametrize("name", REPEATED)
 def test_a_name_is_also_where_it_is_repeated(name: str) -> None:
-    """A new name is in every place that lists such names."""
+    """A new name must be in every place that lists such names."""
     repeated = REPEATED[name]
     assert not repeated.missing(), (
         f"{repeated.place} lacks {', '.join(repeated.missing())}. "
@@ -110,7 +110,7 @@ def test_a_name_is_also_where_it_is_repeated(name: str) -> None:
 
 
 class _Upstream:
-    """An answer that another server will give."""
+    """Stands for an answer from another server."""
 
 
 # Each field with a value that is not its default
@@ -152,7 +152,7 @@ def test_an_answer_keeps_each_field_with_other_headers(field: str) -> None:
 
 @pytest.mark.parametrize("field", sorted(set(FIELDS) - NOT_RECORDED.keys()))
 def test_a_recording_stores_each_field(field: str, tmp_path: Path) -> None:
-    """An answer that differs in one field still does after it was stored and read."""
+    """An answer that differs in one field still differs after it was stored and read."""
     value = getattr(OTHER, field)
     answer = replace(ApiAnswer(), **{field: value})
     provenance = Provenance("written", "2026-11-29")
@@ -164,7 +164,7 @@ def test_a_recording_stores_each_field(field: str, tmp_path: Path) -> None:
 
 
 class Watched:
-    """An answer that notes which of its fields are read."""
+    """An answer that records which of its fields are read."""
 
     def __init__(self, answer: ApiAnswer) -> None:
         self._answer, self.seen = answer, set[str]()
@@ -182,13 +182,13 @@ def in_process(answer: Any) -> None:
 
 
 async def on_a_socket(answer: Any) -> None:
-    """The answer through the server's door, without waiting."""
+    """The answer through the server's entrance, without waiting."""
     await Sent(stretch=0.0).deliver(answer)
 
 
 @pytest.mark.parametrize("door", ["in process", "on a socket"])
 async def test_both_doors_send_each_field(door: str) -> None:
-    """What an answer says is sent in process and on a socket."""
+    """Everything in an answer is sent, in process and on a socket."""
     seen: set[str] = set()
     for part in ("body", "events"):
         answer = Watched(replace(ApiAnswer(), **{part: getattr(OTHER, part)}))
@@ -217,7 +217,7 @@ NOT_ON_THE_CONSOLE = {
 
 
 def test_the_console_has_a_button_for_each_fault() -> None:
-    """Each kind of fault has a button, or a reason why not."""
+    """Each kind of fault has a button, or a reason why it does not."""
     page = (DATA / "console" / "console.html").read_text(encoding="utf-8")
     buttons = set(re.findall(r'data-kind="(\w+)"', page))
     assert buttons | NOT_ON_THE_CONSOLE.keys() == set(KINDS), (

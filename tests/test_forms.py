@@ -102,7 +102,9 @@ def connected(
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_there_and_back_is_the_same_answer(message: dict[str, Any]) -> None:
-    """A whole answer, streamed and put together again, is the answer; and it took as long."""
+    """A complete answer that is streamed and put together again is the same answer and took the
+    same time.
+    """
     answer = answer_of(message)
     stream = as_asked(answer, params(**USAGE))
     back = as_asked(replace(stream, source="written"), params())
@@ -119,9 +121,7 @@ def test_there_and_back_is_the_same_answer(message: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_the_sdk_puts_the_chunks_together(message: dict[str, Any]) -> None:
-    """What the SDK's own accumulator makes of the chunks is the message that was recorded, with its
-    usage.
-    """
+    """The SDK's own accumulator turns the chunks into the recorded message, with its usage."""
     state: Any = ChatCompletionStreamState()
     for chunk in said(as_asked(answer_of(message), params(**USAGE))):
         state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
@@ -144,8 +144,8 @@ def test_the_sdk_puts_the_chunks_together(message: dict[str, Any]) -> None:
 
 @given(st.lists(st.text(), min_size=1, max_size=3), st.booleans())
 def test_any_texts_survive(texts: list[str], counted: bool) -> None:
-    """Whatever the texts and the number of choices, the pieces are those texts, in order of time,
-    and end in [DONE].
+    """Whatever the texts and the number of choices, the pieces add up to those texts, are in
+    chronological order, and end with [DONE].
     """
     answer = answer_of(
         *(
@@ -165,8 +165,8 @@ def test_any_texts_survive(texts: list[str], counted: bool) -> None:
 
 
 def test_the_chunks_are_tokens_in_the_apis_order() -> None:
-    """Role, one chunk for each token, finish reason, usage; each as long as the API pads it, in a
-    time of its own.
+    """The chunks are the role, one for each token, the finish reason, and the usage, each as long
+    as the API pads it and at its own time.
     """
     stream = as_asked(whole("Paris is in France.", after=1.0), params(**USAGE))
     deltas = [
@@ -197,8 +197,8 @@ def test_the_chunks_are_tokens_in_the_apis_order() -> None:
 
 
 def test_logprobs_go_with_their_tokens() -> None:
-    """The tokens of recorded log-probabilities cut the text, also where a character takes
-    several.
+    """The tokens in recorded log-probabilities split the text, even if a character takes several of
+    them.
     """
     parts = (
         ("Hi ", b"Hi "),
@@ -267,8 +267,8 @@ def test_logprobs_go_with_their_tokens() -> None:
 def test_what_did_not_end_or_is_no_text_has_no_other_form(
     answer: ApiAnswer, body: dict[str, Any]
 ) -> None:
-    """A cut stream never becomes a whole answer that looks complete; sound and half a body are not
-    streamed.
+    """A stream that was cut off never becomes an answer that looks complete. Sound and half a body
+    are not streamed.
     """
     with pytest.raises(NoSuchForm):
         as_asked(answer, body)
@@ -277,8 +277,8 @@ def test_what_did_not_end_or_is_no_text_has_no_other_form(
 def test_a_cut_stream_is_a_miss_for_one_who_asks_for_the_whole(
     tmp_path: Path,
 ) -> None:
-    """Requested as a stream, it is replayed, cut where it was, with usage or without; requested in
-    one piece, nothing is there.
+    """If it is requested as a stream, a stream that was cut off is replayed up to the cut, with or
+    without usage. In one piece, it is not found.
     """
     client = connected(
         tmp_path,
@@ -296,7 +296,7 @@ def test_a_cut_stream_is_a_miss_for_one_who_asks_for_the_whole(
 def test_adding_stream_to_a_recorded_request_is_answered(
     tmp_path: Path,
 ) -> None:
-    """stream=True streams an answer that was recorded in one piece, and without it a recorded
+    """stream=True streams an answer that was recorded in one piece, and without it, a recorded
     stream is returned in one piece. Receipts say so.
     """
     client = connected(
@@ -322,7 +322,7 @@ def test_adding_stream_to_a_recorded_request_is_answered(
 
 
 def test_what_was_recorded_in_the_asked_form_wins(tmp_path: Path) -> None:
-    """With both forms recorded, each is given to those who ask for it; several answers keep their
+    """If both forms are recorded, a request gets the form it asks for. Several answers keep their
     order.
     """
     both = [
@@ -350,8 +350,8 @@ def test_what_was_recorded_in_the_asked_form_wins(tmp_path: Path) -> None:
 
 
 def test_usage_is_given_to_whoever_asks(tmp_path: Path) -> None:
-    """A usage chunk that was recorded is left out where it is not wanted; one that was not is
-    counted, and says so.
+    """A recorded usage chunk is left out if it was not requested. A missing one is computed, and
+    says so.
     """
     with_usage, without = streamed(["Paris."]), streamed(["Paris."])
     without = replace(
@@ -398,8 +398,8 @@ def test_usage_is_given_to_whoever_asks(tmp_path: Path) -> None:
 
 
 def test_obfuscation_can_be_switched_off() -> None:
-    """include_obfuscation: false leaves the padding out, of a recorded stream as of one that is
-    made.
+    """include_obfuscation: false removes the padding, both from a recorded stream and from one that
+    was made.
     """
     body = params(stream=True, stream_options={"include_obfuscation": False})
     padded = as_asked(whole(), params(stream=True))
@@ -411,7 +411,7 @@ def test_obfuscation_can_be_switched_off() -> None:
 
 
 def test_an_error_is_the_same_in_both_forms(tmp_path: Path) -> None:
-    """A recorded refusal or failure answers the streamed request too."""
+    """A recorded refusal or failure also answers the streamed request."""
     client = connected(tmp_path, *error_answers(params(), 1)).with_options(
         max_retries=0
     )

@@ -1,4 +1,4 @@
-"""notebooks/glossary.md: every word of it leads to the section that teaches it."""
+"""notebooks/glossary.md: every term links to the section that teaches it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def entries() -> list[re.Match[str]]:
 
 @cache
 def sections(file: str) -> dict[str, str]:
-    """A chapter's sections, code included: by JupyterLab's anchor of their heading (its text,
-    blanks as hyphens).
+    """A chapter's sections, including code, by their headings' anchors in JupyterLab (the text,
+    with hyphens instead of spaces).
     """
     found: dict[str, str] = {}
     here = ""
@@ -48,7 +48,7 @@ def sections(file: str) -> dict[str, str]:
 
 
 def test_every_word_leads_to_the_section_that_teaches_it() -> None:
-    """The linked section exists, and has the term's words; the number before it is its
+    """The linked section exists and contains the term's words, and the number before it is the
     chapter's.
     """
     for entry in entries():
@@ -70,7 +70,7 @@ def test_every_word_leads_to_the_section_that_teaches_it() -> None:
 
 
 def test_the_glossary_can_be_looked_through() -> None:
-    """Terms are in order, once each, in at most two sentences."""
+    """Terms are sorted, and each is explained once, in at most two sentences."""
     terms = [entry["term"].lower() for entry in entries()]
     assert terms == sorted(set(terms))
     for entry in entries():

@@ -1,4 +1,4 @@
-"""Whatever is sent as a body, the answer is a refusal or none at all, and never an exception."""
+"""Whatever is sent as a body, the layer accepts or refuses it, and never raises an exception."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ STRICT = chat(
 
 
 def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of every value within a value."""
+    """The path to every value within a value."""
     for key, inner in (
         value.items()
         if isinstance(value, dict)
@@ -127,7 +127,7 @@ def with_value(
 
 
 def check(body: Any) -> None:
-    """It is taken, or refused with a 4xx whose body is an error in valid UTF-8."""
+    """The request is accepted, or refused with a 4xx whose body is an error in valid UTF-8."""
     answer = refusal_of(body)
     if answer is not None:
         assert 400 <= answer.status < 500
@@ -141,7 +141,7 @@ def check(body: Any) -> None:
 @example(chat("o3", **{"\ud800": 1}))
 @example(chat("\ud800"))
 def test_no_body_makes_it_fail(body: Any) -> None:
-    """Any JSON value is taken, or refused with a valid error."""
+    """Any JSON value is accepted, or refused with a valid error."""
     check(body)
 
 
@@ -163,7 +163,7 @@ def test_no_change_to_a_right_body_makes_it_fail(
 
 @pytest.mark.parametrize("body", [RICH, STRICT])
 def test_the_bodies_that_are_changed_are_right(body: dict[str, Any]) -> None:
-    """They reach every check before they are changed."""
+    """The requests reach every check before they are changed."""
     assert refusal_of(body) is None
 
 
@@ -175,13 +175,13 @@ def test_no_bytes_make_it_fail(raw: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["n", "max_tokens", "temperature", "messages"])
 def test_an_integer_too_long_to_print_is_refused(name: str) -> None:
-    """Python does not print integers of more than 4,300 digits; a refusal does without."""
+    """Python does not print integers with more than 4,300 digits, so a refusal leaves them out."""
     assert refusal_of(chat(**{name: 10**5_000})) is not None
 
 
 def test_a_schema_too_deep_to_walk_is_refused() -> None:
-    """What the parser still takes may be too deep for the checks: that is a refusal, not a
-    crash.
+    """A value that the parser accepts may be nested too deeply for the checks, which is a refusal,
+    not a crash.
     """
     schema: dict[str, Any] = {"type": "string"}
     for _ in range(3_000):

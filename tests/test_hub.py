@@ -1,8 +1,8 @@
-"""A class on a real JupyterHub, started here from deploy/: work, crashes, full disks, restarts, and
-what is private.
+"""A class on a real JupyterHub, which is started here from deploy/: work, crashes, full disks,
+restarts, and privacy.
 
-Needs the extra hub, and configurable-http-proxy from npm in PATH. As root it also needs an
-environment that other users may enter, since each learner is a user of their own:
+Needs the extra hub, and configurable-http-proxy from npm in PATH. If it runs as root, it also needs
+an environment that other users can access, because each learner is a separate user:
 
     python -m venv /srv/coursekit && /srv/coursekit/bin/pip install '.[hub,test]'
     npm install --global configurable-http-proxy@5.3
@@ -65,7 +65,7 @@ def hub() -> Iterator[Hub]:
 
 @contextlib.asynccontextmanager
 async def at_work(hub: Hub, *names: str) -> AsyncIterator[list[Learner]]:
-    """These learners, logged in, their servers started; their servers go on afterwards."""
+    """These learners, logged in, with their servers started. The servers keep running afterward."""
     learners = [Learner(hub.url, name, PASSWORD) for name in names]
     try:
         for learner in learners:
@@ -81,10 +81,10 @@ async def at_work(hub: Hub, *names: str) -> AsyncIterator[list[Learner]]:
 
 
 def test_ten_learners_work_at_once(hub: Hub, tmp_path: Path) -> None:
-    """Ten log in, run chapters 01 and 05 and solve exercises at once, without an error; the teacher
-    collects all ten.
+    """Ten learners log in, run chapters 01 and 05, and solve exercises at the same time, without an
+    error. The teacher collects all ten notebooks.
 
-    Prints what each took: the numbers in deploy/README.md are these.
+    Prints what each learner used; these are the numbers in deploy/README.md.
     """
     rows = asyncio.run(_a_class(hub))
     print("\nlearner  start s  01 s  05 s  MiB  MiB of their own")
@@ -195,8 +195,8 @@ def _resident(pid: int) -> float:
 
 
 def test_a_crash_is_its_learners_own(hub: Hub) -> None:
-    """A kernel that eats memory or dies, and a server that is killed, leave others' variables;
-    saved work stays.
+    """If a kernel uses up its memory or dies, or a server is killed, other kernels keep their
+    variables, and saved work stays.
     """
 
     async def class_() -> None:
@@ -230,7 +230,7 @@ def test_a_crash_is_its_learners_own(hub: Hub) -> None:
 
 
 def test_a_loop_that_writes_ends_in_an_error(hub: Hub) -> None:
-    """No file grows beyond the limit, so one learner's loop does not fill the disk of all."""
+    """No file grows beyond the limit, so one learner's loop does not fill everyone's disk."""
 
     async def class_() -> None:
         async with at_work(hub, "cy") as (cy,):
@@ -250,8 +250,8 @@ def test_a_loop_that_writes_ends_in_an_error(hub: Hub) -> None:
 
 @only_root
 def test_a_full_disk_is_its_learners_own(hub: Hub) -> None:
-    """Where a folder has a disk of its own and it is full: saving fails and keeps the old notebook,
-    others save.
+    """If a learner's folder is on a separate disk that is full, saving fails and keeps the old
+    notebook, and others can still save.
 
     Deleting a file makes room again.
     """
@@ -322,8 +322,8 @@ async def _with_a_full_disk(hub: Hub) -> None:
 def test_the_hub_is_restarted_and_no_work_is_lost(
     hub: Hub, how: signal.Signals
 ) -> None:
-    """Whether it ends or is killed: kernels keep their variables, learners stay logged in, saving
-    goes on.
+    """Whether the hub ends or is killed, kernels keep their variables, learners stay logged in, and
+    saving still works.
     """
 
     async def before() -> tuple[Learner, str]:
@@ -378,7 +378,7 @@ def test_each_learner_has_a_key_to_the_class_server() -> None:
 
 
 async def _keys(hub: Hub, *names: str) -> list[str]:
-    """Each learner's key, after their kernel has got an answer."""
+    """Each learner's key, after their kernel has received an answer."""
     recorded = sorted((DATA / "recordings" / "00_start_here").glob("*.json"))[0]
     body = json.loads(recorded.read_text(encoding="utf-8"))["request"]["body"]
     asks = "import os; from coursekit import connect\n"
@@ -442,8 +442,8 @@ def _class_server() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 
 def test_the_servers_of_others_are_closed(hub: Hub) -> None:
-    """With one's own cookies neither files nor kernels of another learner can be reached, nor what
-    an admin may do.
+    """A learner's own cookies give access neither to another learner's files and kernels nor to
+    what an admin may do.
     """
 
     async def class_() -> None:
@@ -466,8 +466,8 @@ def test_the_servers_of_others_are_closed(hub: Hub) -> None:
 
 @only_root
 def test_files_keys_and_processes_of_others_are_closed(hub: Hub) -> None:
-    """In a kernel or a terminal, another learner's folder, environment and processes are closed,
-    and the hub's too.
+    """In a kernel or a terminal, the folders, environments, and processes of other learners and of
+    the hub are inaccessible.
     """
 
     async def class_() -> None:
@@ -500,7 +500,7 @@ def test_files_keys_and_processes_of_others_are_closed(hub: Hub) -> None:
 
 
 def test_who_does_not_know_the_password_stays_out(hub: Hub) -> None:
-    """A wrong password, a name that is not a folder, and the teacher's name with the learners'
+    """A wrong password, a name that cannot be a folder, and the teacher's name with the learners'
     password are refused.
     """
 
@@ -543,7 +543,7 @@ def test_who_does_not_know_the_password_stays_out(hub: Hub) -> None:
 def test_bad_settings_are_told_before_anything_starts(
     setting: dict[str, str], says: str, tmp_path: Path
 ) -> None:
-    """The message names what to set; no folder is made and no process is left."""
+    """The message names what to set. No folder is made, and no process is left behind."""
     good = {
         "COURSEKIT_HUB_PASSWORD": PASSWORD,
         "COURSEKIT_HUB_ADMIN_PASSWORD": PASSWORD * 3,
@@ -569,7 +569,7 @@ def test_bad_settings_are_told_before_anything_starts(
 
 
 def test_a_key_above_the_learners_folders_is_told(tmp_path: Path) -> None:
-    """A .env file above the folders would give its key to every learner: nothing is started."""
+    """A .env file above the folders would give its key to every learner, so nothing is started."""
     (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-teachers\n")
     environment = os.environ | {
         "COURSEKIT_HUB_PASSWORD": PASSWORD,
@@ -586,5 +586,5 @@ def test_a_key_above_the_learners_folders_is_told(tmp_path: Path) -> None:
         timeout=60,
     )
     assert ran.returncode == 1
-    assert "every learner would work with the key in it" in ran.stderr
+    assert "every learner would use the key in it" in ran.stderr
     assert "sk-teachers" not in ran.stderr

@@ -1,4 +1,4 @@
-"""API keys: which requests get a 401, and that it never shows a whole key of more than twelve
+"""API keys: which requests get a 401, and that it never shows all of a key with more than twelve
 characters.
 """
 
@@ -15,7 +15,7 @@ KEYS = {"sk-class-0001"}
 
 
 def test_a_known_key_is_let_in() -> None:
-    """A request with one of the keys is not refused; the scheme may be in any case."""
+    """A request with one of the keys is not refused, in whatever case the scheme is written."""
     assert key_refusal({"authorization": "Bearer sk-class-0001"}, KEYS) is None
     assert (
         key_refusal({"authorization": "bearer  sk-class-0001 "}, KEYS) is None
@@ -28,7 +28,7 @@ def test_a_known_key_is_let_in() -> None:
 def test_a_request_without_a_key_is_told_where_to_put_it(
     header: str | None,
 ) -> None:
-    """No Bearer key in the header: 401 without a code."""
+    """Without a Bearer key in the header, the answer is a 401 without a code."""
     answer = key_refusal(
         {} if header is None else {"authorization": header}, KEYS
     )
@@ -61,7 +61,7 @@ def test_a_request_without_a_key_is_told_where_to_put_it(
     ],
 )
 def test_a_wrong_key_is_repeated_in_part(key: str, shown: str) -> None:
-    """Keys of up to 12 characters are shown in full, longer ones with their middle as stars."""
+    """Keys of up to 12 characters are shown in full, and longer ones with stars in the middle."""
     answer = key_refusal({"authorization": f"Bearer {key}"}, KEYS)
     error = error_of(answer)
     assert answer is not None
@@ -79,6 +79,6 @@ def test_a_wrong_key_is_repeated_in_part(key: str, shown: str) -> None:
 
 @given(st.text(min_size=13))
 def test_the_middle_of_a_long_key_is_never_shown(key: str) -> None:
-    """Of a longer key 12 characters remain, and its length."""
+    """A longer key keeps 12 characters and its length."""
     assert len(masked(key)) == len(key)
     assert masked(key)[8:-4] == "*" * (len(key) - 12)

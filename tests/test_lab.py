@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
 
 
 def test_it_asks_for_its_token(server: LabServer) -> None:
-    """Without the token nothing is served but the login page."""
+    """Without the token, only the login page is served."""
     with pytest.raises(urllib.error.HTTPError) as refused:
         server.get("/api/contents", token=False)
     refused.value.close()
@@ -51,7 +51,7 @@ def test_it_listens_on_this_machine_only(server: LabServer) -> None:
 
 
 def test_it_has_no_news_and_asks_for_no_updates(server: LabServer) -> None:
-    """The settings that the page gets keep JupyterLab from asking for news and updates."""
+    """The page's settings keep JupyterLab from requesting news and updates."""
     name = urllib.parse.quote("@jupyterlab/apputils-extension:notification")
     said = json.loads(server.get(f"/lab/api/settings/{name}"))["schema"][
         "properties"
@@ -86,13 +86,13 @@ def test_controls_of_labs_have_names(server: LabServer) -> None:
 
 
 def test_it_opens_the_first_notebook(server: LabServer) -> None:
-    """The address that is opened leads to 00_start_here."""
+    """The address that is opened is that of 00_start_here."""
     log = server.root.parent.joinpath("lab.log").read_text()
     assert f"{server.url}/lab/tree/notebooks/00_start_here.ipynb?token=" in log
 
 
 def test_arguments_are_jupyterlabs_own() -> None:
-    """What stands after `lab` goes to JupyterLab."""
+    """Arguments after `lab` are passed to JupyterLab."""
     command = [sys.executable, "-m", "coursekit", "lab", "--version"]
     said = subprocess.run(
         command,
@@ -107,8 +107,8 @@ def test_arguments_are_jupyterlabs_own() -> None:
 def test_coursekit_is_a_command_inside(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """In its terminals, and after a cell's "!", `coursekit` is found, whether or not .venv was
-    activated.
+    """`coursekit` is found in JupyterLab's terminals and after "!" in a cell, whether or not .venv
+    was activated.
     """
     monkeypatch.setattr(
         "coursekit.workshop.commands.lab.learners_copy", lambda *_: tmp_path

@@ -1,4 +1,4 @@
-"""Every lab, driven from two threads, as ipykernel 7 calls the handlers of two controls."""
+"""Every lab, operated from two threads, as ipykernel 7 calls the handlers of two controls."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from coursekit.widgets.token_strip import TokenStrip
 from support.html_reader import HtmlReader
 from support.offline_api import folder_with
 
-HANG = 60  # seconds; only a deadlock takes so long
+HANG = 60  # seconds; only a deadlock takes this long
 
 
 class WatchedLock:
-    """A lock that notes when a thread has to wait for it."""
+    """A lock that records when a thread has to wait for it."""
 
     def __init__(self, lock: Any, waited_for: threading.Event) -> None:
         self.lock, self.waited_for = lock, waited_for
@@ -160,8 +160,8 @@ LABS: dict[type, Callable[..., tuple[Any, ...]]] = {
 
 
 def test_every_lab_is_driven() -> None:
-    """A lab that is added is added here. The chat box works on one event loop, whichever thread
-    hears a click.
+    """A new lab must be added here. The chat box works on one event loop, whichever thread receives
+    a click.
     """
     found = set()
     for module in pkgutil.iter_modules(widgets.__path__, "coursekit.widgets."):
@@ -195,7 +195,7 @@ def test_two_threads_leave_the_picture_of_what_the_controls_say(
     picture = lab.picture
 
     def held() -> str:
-        """The first drawing reads the controls, and goes on when the second thread draws too, or
+        """The first drawing reads the controls, and continues when the second thread also draws or
         waits for the lock.
         """
         alone = busy.acquire(blocking=False)
@@ -225,8 +225,8 @@ def test_two_threads_leave_the_picture_of_what_the_controls_say(
 
 
 def test_a_press_counts_after_the_changes_before_it() -> None:
-    """The browser holds back a second change, and no press: the press is handled when the browser
-    has caught up.
+    """The browser holds back a second change, but not a press. The press is handled when the
+    browser has caught up.
     """
     asked = Quiz("1").children[0]
     asked.choice.index = 0
@@ -243,8 +243,8 @@ def test_a_press_counts_after_the_changes_before_it() -> None:
 
 
 def test_an_echo_answers_in_order_and_once() -> None:
-    """Work is done up to the number that was returned, in order and once each. A button's
-    click() does not wait.
+    """Work is done up to the number that was returned, in order and only once. A button's click()
+    does not wait.
     """
     echo, done = Echo(), list[str]()
     for word in ("one", "two", "three"):

@@ -1,4 +1,4 @@
-"""Live mode on servers that are not OpenAI's, really started: a cell runs, or says what the server
+"""Live mode on other servers, which are really started: each cell runs, or says what the server
 does not have.
 """
 
@@ -39,7 +39,7 @@ model_list:
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str, str]]:
-    """(kind, base URL, model) of a running server; skips what is not installed."""
+    """(kind, base URL, model) of a running server. Skips a kind that is not installed."""
     start = {"llama.cpp": _llama, "litellm": _litellm}[request.param]
     with start(tmp_path_factory.mktemp("server")) as (url, model):
         yield request.param, url, model
@@ -150,7 +150,7 @@ def _wait(
 def test_a_chapter_runs_live_or_says_what_the_server_lacks(
     server: tuple[str, str, str], stem: str
 ) -> None:
-    """No cell fails in the course's own code. Each result is saved for the table in
+    """No cell fails because of the course's own code. Each result is saved for the table in
     deploy/SERVERS.md.
     """
     kind, url, model = server

@@ -1,4 +1,4 @@
-"""Live mode after the course's models are shut down: every chapter still runs, on their
+"""Live mode after the course's models are shut down: every chapter still runs, with their
 successors.
 """
 
@@ -28,13 +28,13 @@ DAYS = [
 def test_a_chapter_runs_live_on_the_successors(
     stem: str, day: datetime.date, tmp_path: Path
 ) -> None:
-    """No cell fails that is not meant to, where dead models answer 404 and living ones refuse what
-    they refuse.
+    """Only cells that are meant to fail do, although models that were shut down answer 404 and the
+    others refuse invalid requests.
     """
     with live_api(stem, day, tmp_path) as (server, api):
         notebook = NOTEBOOKS / f"{stem}.ipynb"
         assert failures(notebook, live_environment(server.url, day)) == []
-    # it has an API of its own
+    # it has its own API
     asks = "checks.capstone" not in notebook.read_text(encoding="utf-8")
     assert (200 in {status for _, status in api.asked}) == asks
     dead = [

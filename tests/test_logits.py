@@ -1,4 +1,6 @@
-"""Real distributions and replies: the stored data is a model's own, complete, and attributed."""
+"""Real distributions and replies: the stored data comes from a model, is complete, and has its
+sources.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,8 @@ def logprobs_of(name: str) -> list[dict[str, Any]]:
 
 @every_distribution
 def test_a_distribution_covers_the_whole_vocabulary(name: str) -> None:
-    """Named tokens and the others together are the vocabulary, most probable named first, with all
-    of the mass.
+    """The named tokens, sorted by probability, and the others together are the entire vocabulary
+    and have all of the mass.
     """
     kept = load_distribution(name)
     assert len(kept.logits) == len(kept.counts) == VOCABULARY
@@ -58,8 +60,8 @@ def test_a_distribution_covers_the_whole_vocabulary(name: str) -> None:
 
 @every_distribution
 def test_grouping_the_tail_keeps_the_entropy(name: str) -> None:
-    """The entropy at temperature 1 is that of the full distribution to 0.001 bits, and no setting
-    errs by 0.01 bits.
+    """The entropy at temperature 1 matches that of the full distribution within 0.001 bits, and at
+    any setting within 0.01 bits.
     """
     kept = load_distribution(name)
     assert sampling.entropy_bits(
@@ -72,8 +74,8 @@ def test_grouping_the_tail_keeps_the_entropy(name: str) -> None:
 
 @every_distribution
 def test_counts_belong_to_named_tokens_of_the_reply_so_far(name: str) -> None:
-    """Each counted token has a name and stands so often, or more, in the text; the tokens make up
-    the reply so far.
+    """Each counted token has a name and occurs at least that often in the text, and the tokens make
+    up the reply so far.
     """
     kept = load_distribution(name)
     counted = np.flatnonzero(kept.counts)
@@ -88,7 +90,7 @@ def test_counts_belong_to_named_tokens_of_the_reply_so_far(name: str) -> None:
 
 
 def test_every_number_says_where_it_is_from() -> None:
-    """Provenance is local, and model, file, hash, licence, tool and date are given."""
+    """The provenance is local, and the model, file, hash, license, tool, and date are given."""
     origins = [load_distribution(name).origin for name in distribution_names()]
     origins += [load_reply(name)["origin"] for name in reply_names()]
     for origin in origins:
@@ -101,8 +103,8 @@ def test_every_number_says_where_it_is_from() -> None:
 
 
 def test_the_distributions_show_what_they_say() -> None:
-    """From near certainty to flat; a handful; ten digits; the end token; and parts of
-    characters.
+    """The distributions range from near certainty to flat, and include a handful of options, ten
+    digits, the end token, and parts of characters.
     """
     mass = {
         name: sampling.softmax(load_distribution(name).logits)
@@ -125,8 +127,8 @@ def test_the_distributions_show_what_they_say() -> None:
 
 
 def test_only_a_frequency_penalty_ends_the_loop() -> None:
-    """' soul' occurs seven times: a presence penalty of 2 leaves it on top, a frequency
-    penalty does not.
+    """' soul' occurs seven times. A presence penalty of 2 leaves it on top, but a frequency penalty
+    does not.
     """
     loop = load_distribution("haiku_loop")
     assert (loop.tokens[0], loop.counts[0]) == (" soul", 7)
@@ -139,7 +141,7 @@ def test_only_a_frequency_penalty_ends_the_loop() -> None:
 
 
 def test_a_presence_penalty_brings_new_names() -> None:
-    """Of the two repeated names none stays on top under a presence penalty of 1.5."""
+    """With a presence penalty of 1.5, neither of the two repeated names stays on top."""
     cats = load_distribution("cat_names")
     assert cats.tokens[:2] == (" Luna", " Wh")
     after = sampling.probabilities(
@@ -149,7 +151,7 @@ def test_a_presence_penalty_brings_new_names() -> None:
 
 
 def test_every_token_has_its_text() -> None:
-    """All tokens of the vocabulary are in a distribution, each once: the named and the others."""
+    """A distribution contains every token in the vocabulary once, named or in the others."""
     kept = load_distribution("capital")
     texts = [kept.token(index) for index in range(VOCABULARY)]
     assert texts[0] == " Paris"
@@ -158,8 +160,8 @@ def test_every_token_has_its_text() -> None:
 
 
 def test_the_rare_tokens_are_in_their_rough_order() -> None:
-    """What is likely after a similar text comes early among the rare tokens, not at random; how far
-    the order is off is measured when the file is made.
+    """Tokens that are likely after a similar text are early among the rare tokens, not in random
+    places. The error of this order is measured when the file is made.
     """
     garden, kept = load_garden(), load_distribution("traffic_light")
     near = garden.after(kept, (" red",))
@@ -175,7 +177,9 @@ def test_the_rare_tokens_are_in_their_rough_order() -> None:
 
 
 def test_the_garden_grows_along_the_most_probable_texts() -> None:
-    """150 distributions up to three tokens deep; each but the first follows from one that is stored."""
+    """There are 150 distributions, up to three tokens deep, and each except the first continues a
+    stored one.
+    """
     garden = load_garden()
     start = load_distribution(garden.root)
     assert len(garden.nodes) == 150
@@ -191,7 +195,9 @@ def test_the_garden_grows_along_the_most_probable_texts() -> None:
 
 
 def test_a_distribution_of_the_garden_is_a_distribution() -> None:
-    """It has the whole vocabulary, all of the mass, the grown text, and counts of the added tokens."""
+    """It has the entire vocabulary, all of the mass, the extended text, and the counts of the added
+    tokens.
+    """
     garden = load_garden()
     start = load_distribution(garden.root)
     for path in [(" green",), (" green", ","), (" red", ".", "\n")]:
@@ -207,7 +213,7 @@ def test_a_distribution_of_the_garden_is_a_distribution() -> None:
 
 
 def test_loaded_arrays_cannot_be_changed() -> None:
-    """A distribution is loaded once, so nobody may write into it."""
+    """A distribution is loaded only once, so it is read-only."""
     kept = load_distribution("capital")
     assert load_distribution("capital") is kept
     with pytest.raises(ValueError, match="read-only"):
@@ -217,7 +223,7 @@ def test_loaded_arrays_cannot_be_changed() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    """A wrong name is a LookupError that lists the right ones; a path is not a name."""
+    """A wrong name raises a LookupError that lists the right ones. A path is not a name."""
     with pytest.raises(
         UnknownDistribution,
         match=r"no 'paris'.*capital, capital_french, cat_names",
@@ -229,8 +235,8 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 @every_reply
 def test_a_reply_has_the_shape_of_the_api(name: str) -> None:
-    """The SDK reads it; the usage counts all choices, and a choice ends by itself or at the
-    limit.
+    """The SDK can parse a reply, its usage counts all choices, and each choice ends by itself or at
+    the limit.
     """
     reply = load_reply(name)
     completion = ChatCompletion.model_validate(reply["response"], strict=True)
@@ -267,8 +273,8 @@ def test_the_bytes_of_the_tokens_are_the_text(name: str) -> None:
 
 @with_logprobs
 def test_alternatives_are_the_five_best(name: str) -> None:
-    """top_logprobs are sorted; the sampled token is among them unless it is less probable; none
-    exceeds 1 together.
+    """top_logprobs are sorted, include the sampled token unless it is less probable, and do not
+    exceed 1 together.
     """
     for token in logprobs_of(name):
         best = [other["logprob"] for other in token["top_logprobs"]]
@@ -292,8 +298,8 @@ def test_at_temperature_0_the_best_token_is_taken(name: str) -> None:
 
 
 def test_only_a_frequency_penalty_keeps_the_loop_away() -> None:
-    """At temperature 0 the same half of a point as presence penalty leaves a loop, as frequency
-    penalty it does not.
+    """At temperature 0, a presence penalty of 0.5 does not stop the loop, but a frequency penalty
+    of 0.5 does.
     """
 
     def repeated(name: str) -> int:
@@ -307,7 +313,9 @@ def test_only_a_frequency_penalty_keeps_the_loop_away() -> None:
 
 
 def test_the_question_of_a_distribution_is_what_a_user_would_say() -> None:
-    """Text to be continued is shown unchanged; of a chat, the question without the reply so far."""
+    """Text to be continued is shown unchanged. For a chat, the question is shown without the reply
+    so far.
+    """
     assert load_distribution("capital").question == "The capital of France is"
     assert (
         load_distribution("dog").question == "Write one sentence about a dog."
@@ -319,8 +327,8 @@ def test_the_question_of_a_distribution_is_what_a_user_would_say() -> None:
 
 
 def test_perplexity_grows_with_temperature() -> None:
-    """The same question at 0, 0.7 and 1.5: the reply is less and less what the model expected of
-    itself.
+    """For the same question at 0, 0.7, and 1.5, the reply becomes less and less what the model
+    itself would expect.
     """
     values = []
     for temperature in ("0", "0.7", "1.5"):
@@ -334,7 +342,7 @@ def test_perplexity_grows_with_temperature() -> None:
 
 
 def test_the_files_are_small() -> None:
-    """All of it stays under half a megabyte, and no file over 60 kB."""
+    """All files together are smaller than half a megabyte, and no file is larger than 60 kB."""
     from coursekit.logits import FOLDER
 
     sizes = [path.stat().st_size for path in FOLDER.rglob("*.json")]

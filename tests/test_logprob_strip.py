@@ -1,4 +1,4 @@
-"""The logprob strip: what it shows of a real reply, and that no reply can harm it."""
+"""The logprob strip: what it shows of a real reply, and that no reply can break it."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def entry(
 def test_each_token_has_a_row_with_its_probability_and_what_else_was_considered() -> (
     None
 ):
-    """The table has a row for each token: number, text, probability, and the alternatives that were
-    not taken.
+    """The table has a row for each token with its number, text, probability, and the alternatives
+    that were not chosen.
     """
     rows = HtmlReader(strip(tokens_of(CONTENT))).rows[1:]
     assert len(rows) == len(CONTENT) == 60
@@ -87,7 +87,9 @@ def test_hovering_shows_the_alternatives() -> None:
 
 
 def test_the_heading_counts_and_measures_the_reply() -> None:
-    """Tokens, perplexity by sampling.perplexity(), and how many tokens are below the threshold."""
+    """The summary gives the number of tokens, the perplexity from sampling.perplexity(), and how
+    many tokens are below the threshold.
+    """
     text = HtmlReader(strip(tokens_of(CONTENT), 0.3)).text
     low = sum(math.exp(told["logprob"]) < 0.3 for told in CONTENT)
     measured = perplexity([told["logprob"] for told in CONTENT])
@@ -98,7 +100,9 @@ def test_the_heading_counts_and_measures_the_reply() -> None:
 
 @given(st.floats(0, 1))
 def test_the_threshold_marks_by_frame_and_word(threshold: float) -> None:
-    """A token below the threshold has a dashed frame and the word "low": never by color alone."""
+    """A token below the threshold has a dashed frame and the word "low", so color is never the only
+    sign.
+    """
     html = strip(tokens_of(CONTENT), threshold)
     low = [math.exp(told["logprob"]) < threshold for told in CONTENT]
     assert html.count("1px dashed") == sum(low)
@@ -107,8 +111,8 @@ def test_the_threshold_marks_by_frame_and_word(threshold: float) -> None:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_hostile_token_is_shown_and_harmless(hostile: str) -> None:
-    """Whatever a token or an alternative contains is shown as text: no tag, attribute or direction
-    of its own.
+    """Whatever a token or an alternative contains is shown as text, and adds no tags, attributes,
+    or text direction.
     """
     html = strip(
         tokens_of([entry(hostile, -0.5, (hostile, -0.5), ("other", -1.0))])
@@ -121,8 +125,8 @@ def test_a_hostile_token_is_shown_and_harmless(hostile: str) -> None:
 
 
 def test_a_million_characters_are_cut_in_sight() -> None:
-    """A token of a million characters, and a reply of ten thousand tokens, are shown in part, told,
-    and quickly.
+    """A token with a million characters and a reply with ten thousand tokens are shown quickly and
+    in part, with a note.
     """
     start = time.process_time()
     long = strip(
@@ -154,8 +158,8 @@ def test_a_million_characters_are_cut_in_sight() -> None:
 def test_odd_numbers_of_real_servers_are_probabilities(
     logprob: float, shown: str
 ) -> None:
-    """What the API sends beside log-probabilities (+3e-05 by rounding, -9999 for "very unlikely")
-    breaks nothing.
+    """Odd log-probabilities that the API sends (+3e-05 from rounding, -9999 for "very unlikely")
+    break nothing.
     """
     assert (
         HtmlReader(strip(tokens_of([entry("a", logprob)])))
@@ -166,14 +170,16 @@ def test_odd_numbers_of_real_servers_are_probabilities(
 
 
 def test_a_reply_of_nothing_is_no_error() -> None:
-    """A reply without a token has no perplexity, and says that it has no tokens."""
+    """For a reply without tokens, there is no perplexity, and the strip says that there are no
+    tokens.
+    """
     assert HtmlReader(strip([])).text.startswith("0 tokens")
     assert "perplexity" not in strip([])
 
 
 def test_the_sdk_s_objects_and_dicts_are_read_alike() -> None:
-    """The strip takes choices[0].logprobs.content as the SDK gives it, and as JSON; alternatives
-    may be missing.
+    """The strip accepts choices[0].logprobs.content as the SDK returns it and as JSON, with or
+    without alternatives.
     """
     reply = ChatCompletion.model_validate(PLANET)
     assert reply.choices[0].logprobs is not None
@@ -184,8 +190,8 @@ def test_the_sdk_s_objects_and_dicts_are_read_alike() -> None:
 
 
 def test_one_token_is_looked_at() -> None:
-    """What the model considered for it are bars as long as their probabilities; the token that was
-    taken is marked, and its box has a frame.
+    """The tokens that the model considered are bars as long as their probabilities. The chosen
+    token is marked, and its box has a frame.
     """
     html = strip(tokens_of(CONTENT), place=9)
     text = HtmlReader(html).text
@@ -203,8 +209,8 @@ def test_one_token_is_looked_at() -> None:
 
 
 def test_the_lab_follows_its_sliders() -> None:
-    """They move the mark and the token that is looked at, at first the least probable one; stored
-    without a kernel, the lab is its first view.
+    """The controls move the threshold and the selected token, which at first is the least probable
+    one. Without a kernel, the stored lab shows its first view.
     """
     lab = LogprobStrip(ChatCompletion.model_validate(PLANET), threshold=0.3)
     least = min(lab.tokens, key=lambda token: token.logprob)

@@ -1,4 +1,4 @@
-"""coursekit/README.md: a map that shows what is there."""
+"""coursekit/README.md: the map is accurate."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def is_in_workshop(name: str) -> bool:
 
 
 def test_a_chapter_uses_what_the_map_says_it_teaches() -> None:
-    """At least one of the modules next to a chapter's number is used by its cells, directly or by a
-    name of the package's front door.
+    """A chapter's cells use at least one of the modules next to its number, directly or through a
+    name that the package exports.
     """
     front = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
     assert [int(number) for number, _ in ROWS] == [
@@ -135,13 +135,13 @@ def docstring(module: str) -> str:
 
 
 def on_row(row: str) -> list[str]:
-    """The modules of a row of the map."""
+    """The modules in one of the map's rows."""
     names = re.findall(r"`([a-z_/]+)", row)
     return ["coursekit." + name.strip("/").replace("/", ".") for name in names]
 
 
 def imported_by_chapters() -> set[str]:
-    """Each module of coursekit that the chapters' code cells import; a name of the front door
+    """Each coursekit module that the chapters' code cells import. A name that the package exports
     counts as its module's.
     """
     return imported_by("notebooks")
@@ -169,7 +169,7 @@ def home(package: str, name: str) -> str:
 
 
 def sections_of(number: str) -> list[str]:
-    """The headings of a chapter's sections: "4 Usage", "Lab: the token strip"."""
+    """The headings of a chapter's sections, such as "4 Usage" and "Lab: the token strip"."""
     path = next((ROOT / "notebooks").glob(f"{number}_*.ipynb"), None)
     if path is None:
         return []
@@ -177,13 +177,15 @@ def sections_of(number: str) -> list[str]:
 
 
 def test_links_lead_somewhere() -> None:
-    """Each link of the map is a file of the repository."""
+    """Each link on the map leads to a file in the repository."""
     for target in re.findall(r"\]\(([^)#]+)\)", MAP):
         assert (PACKAGE / target).resolve().exists(), target
 
 
 def test_the_map_draws_the_layers_in_their_order() -> None:
-    """The path of a request is that of the offline API: each layer is below the one around it."""
+    """The path of a request on the map is that of the offline API: each layer is below the one
+    around it.
+    """
     drawn = [
         "standard headers",
         "faults",

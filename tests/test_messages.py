@@ -1,5 +1,5 @@
-"""Messages: the form of each, and what makes them a conversation, each refusal in the API's own
-words.
+"""Messages: the form of each one, and what makes them a conversation, with each refusal in the
+API's own words.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def tool(name: str) -> dict[str, Any]:
 def test_a_fault_of_the_messages(
     body: dict[str, Any], error: dict[str, Any]
 ) -> None:
-    """A message of the wrong form, and messages that make no conversation, are refused with the
-    path of the fault.
+    """A malformed message, and messages that do not form a conversation, are refused with the path
+    of the mistake.
     """
     assert refused(**body) == error
 
@@ -107,16 +107,14 @@ def test_a_fault_of_the_messages(
     ],
 )
 def test_what_the_api_takes_is_not_refused(messages: list[Any]) -> None:
-    """Odd but accepted: empty content, unknown fields outside developer messages, answers in
-    any order.
+    """Empty content, unknown fields outside developer messages, and tool results in any order are
+    odd but accepted.
     """
     assert taken(messages=messages)
 
 
 def test_form_comes_before_conversation() -> None:
-    """A fault of form in a later message is reported before content that is missing in an earlier
-    one.
-    """
+    """A malformed later message is reported before missing content in an earlier one."""
     assert (
         refused(messages=[{"role": "user"}, user(7)])["param"]
         == "messages[1].content"

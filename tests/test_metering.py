@@ -65,7 +65,7 @@ def completion(
 
 
 class HttpClient:
-    """Whose client a journal is remembered by."""
+    """Stands for the client by which a journal is remembered."""
 
 
 def client_with(*served: Served, mode: str = "replay") -> Any:
@@ -96,7 +96,9 @@ def test_a_receipt_of_a_replayed_call(tmp_path: Path) -> None:
 
 
 def test_a_receipt_names_cached_and_reasoning_tokens() -> None:
-    """Cached tokens are shown with those in, reasoning tokens with those out, if there are any."""
+    """Cached tokens are shown with the input tokens, and reasoning tokens with the output tokens,
+    if there are any.
+    """
     receipt = Meter().add(
         completion("o4-mini", 2000, 500, cached=1024, reasoning=320)
     )
@@ -130,7 +132,7 @@ def test_without_a_journal_a_receipt_leaves_out_what_it_does_not_know() -> None:
     ],
 )
 def test_where_the_answer_came_from(mode: str, source: str, shown: str) -> None:
-    """Mode and source are named, once when they are the same word."""
+    """The mode and the source are named, but only once if they are the same word."""
     meter = Meter(client_with(Served("req_1", 200, source, 1.5), mode=mode))
     assert repr(meter.add(completion(), request_id="req_1")).endswith(
         f" · 1.50 s · {shown}"
@@ -138,7 +140,7 @@ def test_where_the_answer_came_from(mode: str, source: str, shown: str) -> None:
 
 
 def test_an_sdk_reply_and_its_dict_give_the_same_receipt() -> None:
-    """A ChatCompletion, a dict of it, and a finished stream are entered alike."""
+    """A ChatCompletion, its dict, and a finished stream are added in the same way."""
     reply = ChatCompletion.model_validate(completion())
     stream = SimpleNamespace(
         text="Paris.",
@@ -178,7 +180,7 @@ def test_the_request_id_is_read_where_it_stands() -> None:
 
 
 def test_a_model_without_a_price_is_counted() -> None:
-    """A reply whose model has no price is counted, and said to have none."""
+    """A reply whose model has no price is counted, and the receipt says that there is no price."""
     meter = Meter()
     assert (
         repr(meter.add(completion("SmolLM2-135M-Instruct")))
@@ -197,7 +199,7 @@ def test_a_model_without_a_price_is_counted() -> None:
 
 
 def test_a_stream_without_usage_is_counted() -> None:
-    """A stream without usage is entered as such: its cost is not known."""
+    """A stream without usage is added as such, with an unknown cost."""
     meter = Meter()
     receipt = meter.add(SimpleNamespace(model="gpt-4o", usage=None))
     assert (repr(receipt), receipt.usage, receipt.price, meter.unpriced) == (
@@ -226,7 +228,7 @@ def test_a_stream_without_usage_is_counted() -> None:
 def test_prices_are_those_of_the_replys_day(
     created: Any, on: datetime.date | None, dollars: int
 ) -> None:
-    """The day (UTC) on which the reply was made decides, unless another is given."""
+    """The price is that of the reply's day (UTC), unless another day is given."""
     receipt = Meter().add(
         completion("o3", 1_000_000, 0, created=created), on=on
     )
@@ -238,14 +240,14 @@ def test_prices_are_those_of_the_replys_day(
     "created", [0, -1, 1_795_348_800_000, "yesterday", None]
 )
 def test_a_reply_without_a_date_is_priced_today(created: Any) -> None:
-    """Where a reply does not say when it was made, today's prices count."""
+    """If a reply does not say when it was made, today's prices are used."""
     reply = completion("o3", created=created)
     assert Meter().add(reply).price == price_of(reply["usage"], "o3")
 
 
 def test_the_service_tier_is_priced() -> None:
-    """The tier that the reply names has its own price; where the list has none for that day, there
-    is not a price.
+    """The reply's service tier has its own price. If the list has none for that day, the price is
+    unknown.
     """
     flex = completion("o3", 1_000_000, 0, service_tier="flex")
     meter = Meter()
@@ -269,7 +271,7 @@ def test_the_service_tier_is_priced() -> None:
     ],
 )
 def test_what_is_no_reply_is_refused(wrong: Any) -> None:
-    """What has no model and usage is refused, and the ledger stays unchanged."""
+    """An object without a model and usage is refused, and the ledger stays unchanged."""
     meter = Meter()
     with pytest.raises(
         TypeError, match="takes a reply, with model and usage; this is a"
@@ -279,7 +281,9 @@ def test_what_is_no_reply_is_refused(wrong: Any) -> None:
 
 
 def test_a_stream_is_entered_after_its_end() -> None:
-    """Before, its usage is not known: nothing is entered, and the message says what to do."""
+    """Before a stream has ended, its usage is unknown, so nothing is added, and the message says
+    what to do.
+    """
     meter = Meter()
     stream = SimpleNamespace(model="gpt-4o", usage=None, ended=None)
     with pytest.raises(ValueError, match="Read it to its end"):
@@ -290,7 +294,7 @@ def test_a_stream_is_entered_after_its_end() -> None:
 
 
 def test_a_forgotten_await_is_named() -> None:
-    """A coroutine in place of a reply: the message says to await it."""
+    """If a coroutine is passed instead of a reply, the message says to await it."""
 
     async def create() -> None: ...
 
@@ -317,7 +321,7 @@ CALLS = st.lists(
 
 @given(CALLS)
 def test_a_ledger_adds_up(calls: list[dict[str, Any]]) -> None:
-    """By model, per call, and in four parts: each view of a ledger adds up to its total, in dollars
+    """Each view of a ledger (by model, per call, and in four parts) adds up to its total in dollars
     and tokens.
     """
     meter = Meter()
@@ -336,7 +340,7 @@ def test_a_ledger_adds_up(calls: list[dict[str, Any]]) -> None:
 
 
 def test_the_split_of_a_reasoning_call() -> None:
-    """Hidden reasoning is the share of the output's price that its tokens have."""
+    """The cost of hidden reasoning is its tokens' share of the output's price."""
     meter = Meter()
     meter.add(completion("o4-mini", 2000, 500, cached=1024, reasoning=320))
     assert meter.split() == {
@@ -362,7 +366,7 @@ def test_cost_by_model_is_in_order_of_first_use() -> None:
 
 
 def test_a_meter_shows_a_running_total() -> None:
-    """The table has a row a call, with the total so far."""
+    """The table has a row for each call, with the total so far."""
     meter = Meter(client_with(Served("req_1", 200, "written", 0.767)))
     meter.add(completion(), request_id="req_1")
     meter.add(completion(), request_id="req_1")
@@ -386,8 +390,8 @@ def test_a_meter_shows_a_running_total() -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_new_meter_shows_the_mode(mode: str) -> None:
-    """Before the first call there is no table, but a line with the mode of the client and whether
-    it costs.
+    """Before the first call, there is a line instead of a table, with the client's mode and whether
+    it costs money.
     """
     meter = Meter(client_with(mode=mode))
     assert (
@@ -401,7 +405,7 @@ def test_a_new_meter_shows_the_mode(mode: str) -> None:
 
 
 def test_a_long_ledger_shows_its_newest_calls() -> None:
-    """The table stays short; the caption says so, and the totals are those of all calls."""
+    """The table stays short, the caption says so, and the totals include all calls."""
     meter = Meter()
     for _ in range(ROWS + 5):
         meter.add(completion())
@@ -438,7 +442,7 @@ def test_what_is_shown_is_escaped(hostile: str) -> None:
 
 
 def test_a_journal_keeps_the_newest_thousand() -> None:
-    """A journal forgets the oldest; of one id it finds the newest."""
+    """A journal forgets the oldest entries. For an ID, it finds the newest one."""
     journal = Journal("replay")
     assert (journal.last, journal.find("req_0"), journal.find(None)) == (
         None,
@@ -460,7 +464,7 @@ def test_a_journal_keeps_the_newest_thousand() -> None:
 
 
 def test_a_journal_is_shared_by_threads() -> None:
-    """One thread writes a journal while another looks through it."""
+    """One thread can write to a journal while another searches it."""
     journal = Journal("replay")
     writer = threading.Thread(
         target=lambda: [
@@ -488,8 +492,8 @@ def test_a_receipt_is_plain_data() -> None:
 
 
 def test_a_reply_is_of_the_day_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A price changes at a day's beginning in UTC, wherever the computer is: here 14 hours east of
-    it.
+    """A price changes at the beginning of a day in UTC, wherever the computer is (here, 14 hours
+    east of UTC).
     """
     if not hasattr(time, "tzset"):
         pytest.skip("this system takes its time zone from elsewhere")
@@ -510,7 +514,7 @@ def test_a_reply_is_of_the_day_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_call_is_one_call() -> None:
-    """The meter's line counts in English."""
+    """The meter's line uses English singulars and plurals."""
     meter = Meter()
     meter.add(completion())
     assert repr(meter).startswith("1 call · ")

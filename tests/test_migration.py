@@ -1,4 +1,4 @@
-"""migrate(): what another model accepts of a request, and what had to be different about it."""
+"""migrate(): a request that another model accepts, and what had to be changed in it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {}}}
 def changes(
     to_model: str, model: str | None = "gpt-4o", **params: Any
 ) -> list[tuple[str, str, Any]]:
-    """Kind, parameter and new value of each change."""
+    """The kind, parameter, and new value of each change."""
     asked = {"messages": HELLO, **({"model": model} if model else {}), **params}
     return [
         (change.kind, change.parameter, change.after)
@@ -62,8 +62,8 @@ def test_a_cap_is_renamed_for_reasoning_models() -> None:
 
 
 def test_sampling_is_dropped_where_a_model_always_reasons() -> None:
-    """o3 takes temperature and top_p only at their default, and stop not at all; a default may
-    stay.
+    """o3 accepts temperature and top_p only at their defaults, which may stay, and does not accept
+    stop at all.
     """
     assert changes("o3", temperature=0.2, top_p=1, stop="\n", seed=1) == [
         ("dropped", "temperature", None),
@@ -72,8 +72,8 @@ def test_sampling_is_dropped_where_a_model_always_reasons() -> None:
 
 
 def test_reasoning_is_switched_off_where_it_was_not_asked_for() -> None:
-    """A gpt-4o request goes to a GPT-6 model with effort none, and so keeps its sampling parameters
-    and its cap.
+    """A gpt-4o request is sent to a GPT-6 model with effort none, so it keeps its sampling
+    parameters and its cap.
     """
     assert changes("gpt-6-luna", temperature=0, max_completion_tokens=50) == [
         ("added", "reasoning_effort", "none")
@@ -86,8 +86,8 @@ def test_reasoning_is_switched_off_where_it_was_not_asked_for() -> None:
 
 
 def test_the_effort_stays_the_same_or_the_nearest() -> None:
-    """An effort that the other model lacks becomes the nearest it has; a default that differs is
-    written out.
+    """An effort that the other model does not have becomes the nearest one it has. If the defaults
+    differ, the effort is written out.
     """
     assert changes("o3", "gpt-5", reasoning_effort="minimal") == [
         ("changed", "reasoning_effort", "low")
@@ -103,8 +103,8 @@ def test_the_effort_stays_the_same_or_the_nearest() -> None:
 
 
 def test_functions_go_before_reasoning() -> None:
-    """A model that calls functions only without reasoning gets effort none; one that always
-    reasons, no functions.
+    """A model that calls functions only without reasoning gets effort none. A model that always
+    reasons gets no functions.
     """
     assert changes("gpt-6-luna", "o3", tools=[FUNCTION]) == [
         ("added", "reasoning_effort", "none")
@@ -118,7 +118,7 @@ def test_functions_go_before_reasoning() -> None:
 
 
 def test_numbers_are_lowered_to_the_other_models_limits() -> None:
-    """n, top_logprobs and the cap are lowered; the cap also to what the context leaves after the
+    """n, top_logprobs, and the cap are lowered, the cap also to what the context leaves after the
     prompt.
     """
     assert changes(
@@ -141,7 +141,7 @@ def test_numbers_are_lowered_to_the_other_models_limits() -> None:
 
 
 def test_token_ids_mean_nothing_to_another_vocabulary() -> None:
-    """logit_bias names tokens by number: it is kept within a vocabulary, and dropped for
+    """logit_bias identifies tokens by number, so it is kept for the same vocabulary and dropped for
     another.
     """
     assert changes("gpt-4.1", logit_bias={"1": 5}) == []
@@ -151,7 +151,7 @@ def test_token_ids_mean_nothing_to_another_vocabulary() -> None:
 
 
 def test_a_role_that_is_not_known_becomes_the_users() -> None:
-    """o1-mini has neither system nor developer: their text is said by the user."""
+    """o1-mini has neither a system nor a developer role, so the user says their text."""
     moved = migrate(
         {"messages": [{"role": "system", "content": "Be brief."}, *HELLO]},
         "o1-mini",
@@ -164,8 +164,8 @@ def test_a_role_that_is_not_known_becomes_the_users() -> None:
 
 
 def test_calls_and_their_results_stay_a_conversation() -> None:
-    """Where tools are not known, calls and results become text, so that neither is an answer to
-    nothing.
+    """If a model does not support tools, calls and results become text, so that no result is
+    without its call.
     """
     talk = [
         *HELLO,
@@ -185,7 +185,9 @@ def test_calls_and_their_results_stay_a_conversation() -> None:
 
 
 def test_a_schema_is_dropped_where_a_model_has_none() -> None:
-    """gpt-4 has no json_schema: response_format is dropped with what to do instead."""
+    """gpt-4 does not support json_schema, so response_format is dropped, with advice on what to do
+    instead.
+    """
     moved = migrate(
         {"model": "gpt-4o", "messages": HELLO, "response_format": SCHEMA},
         "gpt-4",
@@ -195,7 +197,7 @@ def test_a_schema_is_dropped_where_a_model_has_none() -> None:
 
 
 def test_what_the_sdk_adds_is_passed_on() -> None:
-    """Options of the SDK, a class as response_format, and the SDK's message objects pass through
+    """The SDK's options, a class as response_format, and the SDK's message objects stay
     unchanged.
     """
 
@@ -215,7 +217,7 @@ def test_what_the_sdk_adds_is_passed_on() -> None:
 
 
 def test_nothing_is_changed_in_place() -> None:
-    """The given parameters, and their messages, stay unchanged."""
+    """The given parameters and their messages stay unchanged."""
     params = {
         "model": "gpt-4o",
         "messages": [{"role": "system", "content": "x"}],
@@ -228,8 +230,8 @@ def test_nothing_is_changed_in_place() -> None:
 
 
 def test_what_cannot_be_moved_says_so() -> None:
-    """A request that is invalid for every model, one that is too long, and a model of another
-    endpoint raise CannotMigrate.
+    """A request that is invalid for every model, a request that is too long, and a model for
+    another endpoint raise CannotMigrate.
     """
     with pytest.raises(
         CannotMigrate,
@@ -257,7 +259,7 @@ def test_what_cannot_be_moved_says_so() -> None:
 
 
 def _values() -> dict[str, st.SearchStrategy[Any]]:
-    """For each parameter of request_rules.toml, values that some model takes."""
+    """For each parameter in request_rules.toml, values that some model accepts."""
     number = st.floats(0, 2, allow_nan=False) | st.sampled_from([0, 1])
     tools = st.just([FUNCTION])
     special: dict[str, st.SearchStrategy[Any]] = {
@@ -345,7 +347,7 @@ REQUESTS = st.fixed_dictionaries(
 def test_a_choice_goes_with_what_it_chooses_from(
     option: str, choice: str
 ) -> None:
-    """A model that accepts no functions does not accept a choice among them either."""
+    """A model that does not accept functions does not accept a choice among them either."""
     function = {"name": "f"}
     offered = {
         "functions": function,
@@ -373,7 +375,7 @@ def test_the_offline_api_accepts_what_migrate_makes(
     """
     while (
         refused := refusal_of(body)
-    ) is not None:  # take away what its own model does not take
+    ) is not None:  # remove what its own model does not accept
         culprit = _culprit(body, refused.body)
         body = {name: value for name, value in body.items() if name != culprit}
     moved = migrate(body, to_model)
@@ -384,7 +386,7 @@ def test_the_offline_api_accepts_what_migrate_makes(
 
 
 def _culprit(body: dict[str, Any], refusal: bytes) -> str:
-    """A parameter without which the refusal may go away; messages become plain."""
+    """The name of a parameter that may cause the refusal; messages are made plain."""
     for name in [name for name in body if name not in ("model", "messages")]:
         without = refusal_of(
             {key: value for key, value in body.items() if key != name}
@@ -397,8 +399,8 @@ def _culprit(body: dict[str, Any], refusal: bytes) -> str:
 
 @pytest.mark.slow
 def test_every_recorded_request_can_be_moved_to_every_model() -> None:
-    """Each request that the course recorded is taken by every chat model of the table, once it is
-    migrated to it.
+    """Every chat model in the table accepts each request that the course recorded, after
+    migration.
     """
     bodies = [
         read(path)[0].body

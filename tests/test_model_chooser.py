@@ -1,4 +1,4 @@
-"""The model chooser of chapter 08: its table, and that every control moves it."""
+"""The model chooser in chapter 08: its table, and controls that all change it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ON = datetime.date(2026, 11, 22)
 
 
 def rows(html: str) -> list[list[str]]:
-    """The cells of the table, row by row, without its head."""
+    """The table's cells, row by row, without the header."""
     return [
         re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", row)
         for row in re.findall(r"<tr[^>]*>(.*?)</tr>", html)[1:]
@@ -38,8 +38,8 @@ def rows(html: str) -> list[list[str]]:
 
 
 def test_the_table_has_a_row_for_each_model() -> None:
-    """Mark, name, cost, time, context, last day and objections of every candidate, those that
-    remain first.
+    """The mark, name, cost, time, context, last day, and objections for every candidate, with the
+    remaining ones first.
     """
     table = rows(view(Task()))
     assert len(table) == len(CANDIDATES)
@@ -63,7 +63,9 @@ def test_the_table_has_a_row_for_each_model() -> None:
 
 
 def test_the_headline_counts_and_names_the_cheapest() -> None:
-    """How many remain, and what the cheapest costs; or that none does, and what to do."""
+    """The line says how many models remain and what the cheapest one costs, or that none remains
+    and what to do.
+    """
     assert (
         "<b>15 of 16 models remain.</b> The cheapest is gpt-6-luna: $0.25 for 1,000 requests."
         in view(Task())
@@ -81,8 +83,8 @@ def test_the_headline_counts_and_names_the_cheapest() -> None:
 
 
 def test_every_control_moves_the_table() -> None:
-    """Each slider and each box changes what is shown; the last position of a limit is not a
-    limit.
+    """Each slider and each box changes what is shown. The last position of a limit's slider means
+    no limit.
     """
     lab = ModelChooser(
         Task(prompt=1000, hidden=500, needs=frozenset({"reasoning"}))
@@ -109,7 +111,7 @@ def test_every_control_moves_the_table() -> None:
 
 
 def test_the_controls_say_the_task() -> None:
-    """What the lab is made with is what its controls say."""
+    """The controls show the settings with which the lab was made."""
     task = Task(
         prompt=10_000,
         reply=100,
@@ -124,7 +126,7 @@ def test_the_controls_say_the_task() -> None:
 
 
 def test_where_no_widget_can_be_shown_the_table_is() -> None:
-    """The stored output is the first table, for the web, for print and for screen readers."""
+    """The stored output is the first table, for the web, print, and screen readers."""
     lab = ModelChooser()
     assert lab._repr_mimebundle_()["text/html"] == view(Task())
     assert all(
@@ -134,7 +136,9 @@ def test_where_no_widget_can_be_shown_the_table_is() -> None:
 
 
 def test_the_picture_marks_the_dead_by_shape() -> None:
-    """Served, leaving and dead models have three markers; a dead one also has its date."""
+    """Models that are available, being retired, or shut down have different markers. A model that
+    was shut down also has its date.
+    """
     judged = judge(Task())
     picture = price_and_context(judged, call="a call", on=ON)
     axes = picture.figure.axes[0]
@@ -164,7 +168,7 @@ def test_the_picture_marks_the_dead_by_shape() -> None:
 
 
 def test_labels_of_one_column_do_not_cover_each_other() -> None:
-    """Beside points of equal cost the labels stand apart."""
+    """The labels of points with equal cost do not overlap."""
     axes = price_and_context(judge(Task()), call="a call", on=ON).figure.axes[0]
     axes.figure.canvas.draw()
     places = [axes.transData.transform(text.xyann) for text in axes.texts]
@@ -179,7 +183,7 @@ def test_labels_of_one_column_do_not_cover_each_other() -> None:
 
 
 def test_the_pictures_alt_text_tells_it_all() -> None:
-    """The alternative text gives each model's cost, context and state."""
+    """The alternative text gives each model's cost, context, and state."""
     alt = price_and_context(
         judge(Task()), call="1,000 tokens in, 300 out", on=ON
     ).alt

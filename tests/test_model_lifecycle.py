@@ -1,5 +1,5 @@
-"""Models that are shut down: roles move on in live mode, the dead are refused before money is
-spent; an alarm.
+"""Models that are shut down: in live mode, roles move on, and models that were shut down are
+refused before money is spent. There is also an alarm.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def played() -> list[str]:
 def test_roles_stay_where_the_request_finds_its_recording(
     on, mode: str, day: str
 ) -> None:
-    """In replay and record a role is the model of the course's source, on any day."""
+    """In replay and record mode, a role is always the recorded model, whatever the date."""
     on(mode, day)
     assert played() == ["gpt-4o", "gpt-4o-mini", "o4-mini", "o3"]
 
 
 def test_roles_move_on_in_live_mode(on) -> None:  # type: ignore[no-untyped-def]
-    """In live mode a role is played by the first of its line that is served on the day."""
+    """In live mode, a role is the first model in its row that is available on that date."""
     on("live", "2026-10-22")
     assert played() == ["gpt-4o", "gpt-4o-mini", "o4-mini", "o3"]
     on("live", "2026-12-12")
@@ -65,7 +65,7 @@ def test_roles_move_on_in_live_mode(on) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_live_mode_goes_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without COURSEKIT_TODAY the day is today's."""
+    """Without COURSEKIT_TODAY, the date is today."""
     monkeypatch.setenv("COURSEKIT_MODE", "live")
     monkeypatch.delenv("COURSEKIT_TODAY", raising=False)
     today = datetime.datetime.now(datetime.UTC).date()
@@ -75,7 +75,7 @@ def test_live_mode_goes_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_day_that_is_none_says_so(on) -> None:  # type: ignore[no-untyped-def]
-    """A COURSEKIT_TODAY that cannot be read is refused with the form that can."""
+    """An unreadable COURSEKIT_TODAY is refused with the format to use."""
     on("live", "soon")
     with pytest.raises(
         ModeError,
@@ -112,7 +112,7 @@ def test_every_role_can_play_what_its_chapters_show() -> None:
 def test_when_the_whole_line_is_gone_their_successor_plays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A role whose models are all dead is played by the replacement of the last of them."""
+    """If all of a role's models were shut down, the role is the replacement of the last one."""
     monkeypatch.setitem(models._document()["role"], "CHAT", ["gpt-4o", "o1"])
     assert models.role("CHAT", "live", FEBRUARY) == "gpt-5.6-sol"
     monkeypatch.setitem(models._document()["role"], "CHAT", ["gpt-4-32k"])
@@ -121,8 +121,8 @@ def test_when_the_whole_line_is_gone_their_successor_plays(
 
 
 def test_facts_of_a_dead_model_stay_and_its_answers_do_not() -> None:
-    """get(name) tells facts forever; get(name, on=day) raises once the model is dead, with its
-    successor.
+    """get(name) always returns a model's facts. After the model was shut down, get(name, on=day)
+    raises an error that names its successor.
     """
     assert models.get("o3").context == 200_000
     assert models.get("o3", datetime.date(2026, 12, 10)).name == "o3"
@@ -143,8 +143,8 @@ def test_facts_of_a_dead_model_stay_and_its_answers_do_not() -> None:
 def test_a_dead_model_is_refused_before_anything_is_sent(
     on, mode: str, tmp_path: Path
 ) -> None:
-    """Asking the real API for a dead model raises immediately, and says since when, what replaces
-    it, and that nothing was spent.
+    """Requesting a model that was shut down from the real API raises immediately. The error says
+    since when, what replaces the model, and that nothing was spent.
     """
     on(mode, "2026-12-12")
     with (
@@ -161,7 +161,7 @@ def test_a_dead_model_is_refused_before_anything_is_sent(
 
 
 async def test_the_async_client_and_streams_refuse_it_too(on) -> None:  # type: ignore[no-untyped-def]
-    """So does the async client, for a stream, a snapshot's name and raw responses."""
+    """So does the async client, and so do a stream, a snapshot's name, and raw responses."""
     on("live", "2027-02-01")
     async with connect_async() as client:
         with pytest.raises(
@@ -178,7 +178,7 @@ async def test_the_async_client_and_streams_refuse_it_too(on) -> None:  # type: 
 
 
 def test_another_server_decides_for_itself(on) -> None:  # type: ignore[no-untyped-def]
-    """At another base URL, where models have other ends, the request is sent."""
+    """With another base URL, where models have other shutdown dates, the request is sent."""
     on("live", "2027-02-01")
     answer = whole("Still here.").body
     with (
@@ -194,7 +194,7 @@ def test_another_server_decides_for_itself(on) -> None:  # type: ignore[no-untyp
 
 
 def test_replay_answers_for_the_dead(on, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """In replay mode a recording of a dead model answers, on any day."""
+    """In replay mode, a recording answers on any date, even after its model was shut down."""
     on("replay", "2027-02-01")
     client = connect(
         recordings=folder_with(
@@ -267,7 +267,9 @@ def test_the_doctor_reads_the_models_endpoint(listing) -> None:  # type: ignore[
 
 
 def test_the_doctor_notices_what_is_not_offered_or_ended_early(listing) -> None:  # type: ignore[no-untyped-def]
-    """A model that is missing from the list, or has ended by it, is something to fix."""
+    """A model that is missing from the list, or was shut down according to it, is something to
+    fix.
+    """
     found, cure = listing(*ALL[:2], ALL[3])
     assert (
         found == "the API does not offer gpt-6.1-terra to this key"
@@ -284,7 +286,7 @@ def test_the_doctor_notices_what_is_not_offered_or_ended_early(listing) -> None:
 def test_the_doctor_survives_without_a_network(
     on, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When nobody answers, the doctor says what failed, and shows no key."""
+    """If the server does not answer, the doctor says what failed, without showing a key."""
     on("live", "2026-12-12")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     found, cure = course_models({"COURSEKIT_MODE": "live"})
@@ -294,8 +296,8 @@ def test_the_doctor_survives_without_a_network(
 def leaving(
     on: datetime.date, within: int = 60
 ) -> dict[str, tuple[str, datetime.date, str | None]]:
-    """Roles whose model is shut down within so many days: role -> (model, its last date, who
-    follows or None).
+    """The roles whose model will be shut down within this number of days: role -> (model, its last
+    date, its successor or None).
     """
     found: dict[str, tuple[str, datetime.date, str | None]] = {}
     for name in models.ROLES:
@@ -310,7 +312,7 @@ def leaving(
 
 
 def test_sixty_days_ahead_a_leaving_model_is_told() -> None:
-    """leaving(day) names each role whose model ends within 60 days, the date, and who follows."""
+    """leaving(day) names each role whose model ends within 60 days, the date, and the successor."""
     assert leaving(datetime.date(2026, 9, 1)) == {
         "REASONING": ("o4-mini", datetime.date(2026, 10, 23), "gpt-6.1-terra")
     }
@@ -326,9 +328,7 @@ def test_sixty_days_ahead_a_leaving_model_is_told() -> None:
 def test_a_role_that_nobody_can_take_over_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where the table has nobody to follow, leaving() says None: that is when the alarm goes
-    off.
-    """
+    """If the table has no successor, leaving() says None, and the alarm goes off."""
     monkeypatch.setitem(models._document()["role"], "SMALL", ["gpt-5.1"])
     assert leaving(datetime.date(2027, 3, 1)) == {
         "SMALL": ("gpt-5.1", datetime.date(2027, 4, 1), None)
@@ -338,8 +338,8 @@ def test_a_role_that_nobody_can_take_over_is_told(
 @pytest.mark.alarm
 @pytest.mark.filterwarnings("default::UserWarning")
 def test_every_role_is_played_for_sixty_days_more() -> None:
-    """By today's clock a model that leaves within 60 days is a warning; a role without a next
-    model, a failure.
+    """As of today, a model that will be shut down within 60 days causes a warning, and a role
+    without a successor causes a failure.
     """
     found = leaving(datetime.datetime.now(datetime.UTC).date())
     for role, (name, end, follows) in found.items():

@@ -1,4 +1,6 @@
-"""What single models refuse: parameters, values, roles and lengths, each in the API's own words."""
+"""What individual models refuse: parameters, values, roles, and lengths, each in the API's own
+words.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ LEAST = 128_000 - 1_000
 
 
 def words(count: int) -> list[dict[str, Any]]:
-    """A message of that many tokens, plus its overhead of 7 (gpt-4o)."""
+    """A message that has this many tokens, including its overhead of 7 (gpt-4o)."""
     return [{"role": "user", "content": "word" + " word" * (count - 1)}]
 
 
@@ -88,7 +90,7 @@ def test_a_reasoning_model_takes_only_the_default_temperature(
 
 @pytest.mark.parametrize("model", ["o1", "o3-mini"])
 def test_o1_and_o3_mini_do_not_know_temperature(model: str) -> None:
-    """They refuse the parameter, and not its value."""
+    """These models refuse the parameter, not its value."""
     error = refused(model, temperature=0.2)
     assert (
         error["message"]
@@ -111,8 +113,8 @@ def test_o1_and_o3_mini_do_not_know_temperature(model: str) -> None:
 def test_a_reasoning_model_refuses_other_sampling(
     model: str, name: str, value: Any, default: Any
 ) -> None:
-    """Other sampling parameters are refused as parameters; their default says nothing, and is
-    taken.
+    """Other sampling parameters are refused as parameters, but their defaults change nothing and
+    are accepted.
     """
     error = refused(model, **{name: value})
     assert (
@@ -125,7 +127,7 @@ def test_a_reasoning_model_refuses_other_sampling(
 
 @pytest.mark.parametrize("model", ["o1-mini", *REASONING])
 def test_stop_on_reasoning_models(model: str) -> None:
-    """o3 and later refuse stop, even an empty list; o3-mini takes it."""
+    """o3 and later models refuse stop, even an empty list; o3-mini accepts it."""
     assert (
         message_of(model, stop=[])
         == "Unsupported parameter: 'stop' is not supported with this model."
@@ -137,8 +139,8 @@ def test_stop_on_reasoning_models(model: str) -> None:
     "model", ["gpt-5.1", "gpt-5.4", "gpt-5.6-luna", "gpt-6-luna"]
 )
 def test_without_reasoning_sampling_is_taken(model: str) -> None:
-    """With effort none, and with none at all where that is the default, the sampling parameters
-    work.
+    """The sampling parameters work with effort none, and without an effort if none is the
+    default.
     """
     sampling = {
         "temperature": 0.7,
@@ -176,7 +178,7 @@ def test_without_reasoning_sampling_is_taken(model: str) -> None:
 def test_each_model_has_its_efforts(
     model: str, effort: Any, supported: str
 ) -> None:
-    """An effort that the model does not take is refused with those that it does."""
+    """An effort that the model does not accept is refused with a list of those that it accepts."""
     error = refused(model, reasoning_effort=effort)
     assert error["message"] == (
         f"Unsupported value: 'reasoning_effort' does not support {effort!r} with this model. "
@@ -210,8 +212,8 @@ def test_o1_mini_has_neither_system_nor_developer(role: str) -> None:
 
 
 def test_other_things_a_model_has_no_use_for() -> None:
-    """Audio, schemas, web search, verbosity and parallel calls are refused where the model cannot
-    have them.
+    """Audio, schemas, web search, verbosity, and parallel calls are refused if the model does not
+    support them.
     """
     audio = [
         {
@@ -247,7 +249,7 @@ def test_other_things_a_model_has_no_use_for() -> None:
 
 
 def test_tools_with_reasoning_are_for_another_endpoint() -> None:
-    """From GPT-5.6 on, Chat Completions takes function tools only without reasoning."""
+    """From GPT-5.6 on, Chat Completions accepts function tools only without reasoning."""
     error = refused("gpt-6-luna", tools=FUNCTION)
     assert error["message"] == (
         "Function tools with reasoning_effort are not supported for gpt-6-luna in "
@@ -271,8 +273,8 @@ def test_tools_with_reasoning_are_for_another_endpoint() -> None:
 def test_gpt_6_1_calls_no_functions_here(
     model: str, effort: str | None
 ) -> None:
-    """Chat Completions serves GPT-6.1 without tools, at any effort; predicted outputs it does not
-    know either.
+    """Chat Completions serves GPT-6.1 without tools at any effort, and without predicted
+    outputs.
     """
     params = {"reasoning_effort": effort} if effort else {}
     assert taken(model, **params)
@@ -292,8 +294,8 @@ def test_gpt_6_1_calls_no_functions_here(
 def test_a_reply_longer_than_the_model_can_write(
     model: str, param: str, asked: int, limit: int
 ) -> None:
-    """More tokens than the model can write are refused, under the old name of the parameter for
-    both.
+    """A limit higher than the model's maximum output is refused, with the parameter's old name for
+    both parameters.
     """
     error = refused(model, **{param: asked})
     assert error["message"] == (
@@ -336,7 +338,7 @@ def test_prompt_and_reply_share_the_context() -> None:
 
 
 def test_gpt_5_limits_the_input() -> None:
-    """From GPT-5 on the prompt has a limit of its own, and the refusal other words."""
+    """From GPT-5 on, the prompt has its own limit, and the refusal is worded differently."""
     error = refused("gpt-5", messages=words(272_000))
     assert error["message"] == (
         "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in "
@@ -349,7 +351,9 @@ def test_gpt_5_limits_the_input() -> None:
 def test_tokens_are_counted_only_where_the_limit_could_be_reached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Text of fewer bytes than the limit has tokens is not counted: it cannot be too long."""
+    """Text that has fewer bytes than the limit has tokens is not counted, because it cannot be too
+    long.
+    """
     counted: list[str] = []
     monkeypatch.setattr(
         lengths,
@@ -363,7 +367,7 @@ def test_tokens_are_counted_only_where_the_limit_could_be_reached(
 
 
 def test_the_length_of_what_cannot_be_counted_is_not_refused() -> None:
-    """For a model whose way of counting is not known, a long prompt is no reason to refuse."""
+    """If it is not known how a model counts tokens, a long prompt is not refused."""
     assert taken("o1-mini", messages=words(130_000))
 
 
@@ -371,12 +375,14 @@ def test_the_length_of_what_cannot_be_counted_is_not_refused() -> None:
 def test_what_single_models_refuse(
     body: dict[str, Any], error: dict[str, Any]
 ) -> None:
-    """Genuine refusals by search, audio, older and newer models, in their words."""
+    """Genuine refusals by search, audio, older, and newer models are reproduced word for word."""
     assert error_of(refusal_of(chat(**body))) == error
 
 
 def test_functions_have_their_share_of_a_long_prompt() -> None:
-    """A prompt that is too long with its functions says how much is theirs."""
+    """If a prompt is too long because of its functions, the error says how many tokens they
+    take.
+    """
     share = (
         r"\(\d+ in the messages, \d+ in the functions\)\. Please reduce the length of the "
         r"messages or functions\.$"
@@ -398,7 +404,9 @@ def test_functions_have_their_share_of_a_long_prompt() -> None:
 
 @pytest.mark.parametrize("model", ["o1-mini", "gpt-4o-search-preview"])
 def test_tools_on_a_model_without_them_are_a_404(model: str) -> None:
-    """It has the body format of a 400, as every answer from the model's side of the API."""
+    """The refusal has the body format of a 400, like every answer from the model's side of the
+    API.
+    """
     tool = {"type": "function", "function": {"name": "f"}}
     answer = refusal_of(chat(model, tools=[tool]))
     assert answer is not None
@@ -412,6 +420,8 @@ def test_tools_on_a_model_without_them_are_a_404(model: str) -> None:
 
 
 def test_a_reasoning_model_takes_tools_and_tiers_that_others_do_not() -> None:
-    """gpt-5-nano was seen to take a tool of the Responses API; flex is for models that reason."""
+    """gpt-5-nano was seen to accept a tool from the Responses API. flex is for models that
+    reason.
+    """
     assert taken("gpt-5-nano", tools=[{"type": "web_search_preview"}])
     assert taken("o3", service_tier="flex")

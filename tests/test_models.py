@@ -1,5 +1,5 @@
-"""models.toml and its reader: facts with sources, one for every name the SDK lists, in step with
-the SDK's dates.
+"""models.toml and its reader: facts with sources for every name that the SDK lists, with the SDK's
+dates.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def test_every_chat_model_of_the_sdk_is_known() -> None:
 
 
 def test_shutdown_dates_are_those_the_sdk_announces() -> None:
-    """The table and the docstring of the installed SDK's ChatModel name the same day for each
-    model, or both none.
+    """The table and the docstring of the installed SDK's ChatModel give the same date for each
+    model, or neither gives one.
     """
     text = " ".join(
         Path(sdk.__file__)
@@ -56,7 +56,7 @@ def test_shutdown_dates_are_those_the_sdk_announces() -> None:
 
 
 def test_every_fact_has_a_source_and_a_date() -> None:
-    """Each entry says where its facts come from, and when they were looked up."""
+    """Each entry gives the source of its facts and when they were looked up."""
     for name in models.names():
         assert models.get(name).sources
         for date, source in models.get(name).sources:
@@ -65,8 +65,8 @@ def test_every_fact_has_a_source_and_a_date() -> None:
 
 
 def test_no_entry_is_older_than_the_one_it_changes() -> None:
-    """The table is append-only: of two entries for one name, the later in the file has the later
-    date.
+    """The table is append-only: if there are two entries for a name, the later one in the file has
+    the later date.
     """
     document = tomllib.loads(models.TABLE.read_text(encoding="utf-8"))
     last: dict[str, datetime.date] = {}
@@ -107,8 +107,8 @@ def test_a_snapshot_and_a_fine_tuned_name_have_the_facts_of_their_model() -> (
 
 
 def test_an_answer_names_the_snapshot_behind_an_alias() -> None:
-    """The model echoed for an alias is its snapshot; a snapshot, and a model without any, echo
-    themselves.
+    """For an alias, the API echoes its snapshot. A snapshot, and a model without one, is echoed
+    unchanged.
     """
     asked = ("gpt-4o", "gpt-4o-2024-11-20", "o3", "gpt-5.6-sol")
     assert [models.echoed(name) for name in asked] == [
@@ -120,7 +120,7 @@ def test_an_answer_names_the_snapshot_behind_an_alias() -> None:
 
 
 def test_an_unknown_name_is_told_the_nearest_ones() -> None:
-    """A name that is in no table raises a LookupError that names similar models."""
+    """A name that is not in the table raises a LookupError that names similar models."""
     assert not models.known("gpt-4o-minni")
     with pytest.raises(models.UnknownModel) as told:
         models.get("gpt-4o-minni")
@@ -135,9 +135,7 @@ def test_an_unknown_name_is_told_the_nearest_ones() -> None:
 
 
 def test_the_course_asks_for_models_by_role() -> None:
-    """Each role names a chat model that the table knows, two of them without and two with
-    reasoning.
-    """
+    """Each role is a chat model in the table. Two of them reason, and two do not."""
     roles = [models.CHAT, models.SMALL, models.REASONING, models.HARDEST]
     assert [models.get(role).reasons for role in roles] == [
         False,
@@ -149,7 +147,7 @@ def test_the_course_asks_for_models_by_role() -> None:
 
 
 def test_limits_of_the_course_models() -> None:
-    """Context and output limits are those of the models' pages."""
+    """Context and output limits are those on the models' pages."""
     limits = {
         name: (models.get(name).context, models.get(name).output)
         for name in ("gpt-4o", "o3", "gpt-6-luna")
@@ -169,8 +167,8 @@ def test_limits_of_the_course_models() -> None:
     ],
 )
 def test_the_successors_named_since_november(name: str, efforts: str) -> None:
-    """GPT-6.1 is served by Chat Completions, holds 1,050,000 tokens, and thinks with medium unless
-    told otherwise.
+    """GPT-6.1 is available in Chat Completions, has a context window of 1,050,000 tokens, and uses
+    the effort medium by default.
     """
     model = models.get(name)
     assert (model.endpoint, model.context, model.input, model.output) == (
@@ -186,7 +184,7 @@ def test_the_successors_named_since_november(name: str, efforts: str) -> None:
 
 
 def test_successors_are_those_of_the_deprecations_page() -> None:
-    """As of 2026-11-29, by OpenAI's deprecations page."""
+    """The shutdown dates are those on OpenAI's deprecations page as of 2026-11-29."""
     named = {
         name: models.get(name).successor
         for name in ("o3", "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4o")
@@ -201,7 +199,9 @@ def test_successors_are_those_of_the_deprecations_page() -> None:
 
 
 def test_each_model_names_a_counting_rule_and_labs_that_there_are() -> None:
-    """counting is a rule of tokens, or empty; labs are the two that offer models."""
+    """``counting`` is one of the rules in tokens.py or empty, and ``labs`` are the two that offer
+    models.
+    """
     assert {model.counting for model in models.every()} == {*RULES, ""}
     assert {lab for model in models.every() for lab in model.labs} == {
         "chooser",
@@ -210,7 +210,7 @@ def test_each_model_names_a_counting_rule_and_labs_that_there_are() -> None:
 
 
 def test_reasoning_depends_on_the_effort_where_none_is_accepted() -> None:
-    """A model that takes effort none reasons unless it is given, or is the default."""
+    """A model that accepts effort none reasons unless none is given or is the default."""
     assert not models.get("gpt-4o").reasoning("high")
     assert models.get("o3").reasoning()
     assert [
@@ -232,7 +232,7 @@ def test_reasoning_depends_on_the_effort_where_none_is_accepted() -> None:
 
 
 def test_a_model_is_shut_down_from_its_date_on() -> None:
-    """On the announced day itself the model no longer answers; one without a date always does."""
+    """On the announced date, a model no longer answers. A model without a date always does."""
     o3 = models.get("o3")
     assert [
         o3.is_shut_down(datetime.date(2026, 12, day)) for day in (10, 11)
@@ -244,8 +244,8 @@ def test_a_model_is_shut_down_from_its_date_on() -> None:
 
 
 def test_a_dead_model_is_replaced_by_a_successor_that_answers() -> None:
-    """A model is its own replacement until its day; then it is the first of its successors that is
-    served.
+    """Until its shutdown date, a model is its own replacement. After that, the replacement is its
+    first successor that is available.
     """
     assert models.replacement("gpt-4o", DAY) == "gpt-4o"
     assert models.replacement("o4-mini", DAY) == "gpt-5.6-terra"
@@ -255,7 +255,9 @@ def test_a_dead_model_is_replaced_by_a_successor_that_answers() -> None:
 
 
 def test_a_dead_model_without_a_known_successor_says_so() -> None:
-    """Where the table names no replacement, the message says since when and what to do."""
+    """If the table names no replacement, the message says since when the model is shut down and
+    what to do.
+    """
     with pytest.raises(
         LookupError,
         match="gpt-4-32k was shut down on 2025-06-06, and the table names no replacement",
@@ -264,16 +266,14 @@ def test_a_dead_model_without_a_known_successor_says_so() -> None:
 
 
 def test_every_successor_is_a_chat_model_of_the_table() -> None:
-    """No successor leads to a name without facts, or to one that Chat Completions does not
-    serve.
-    """
+    """Every successor has facts and is served by Chat Completions."""
     successors = {models.get(name).successor for name in models.names()} - {
         None
     }
     assert {models.get(name).endpoint for name in successors} == {"chat"}
 
 
-VALUES = {  # a value of each parameter that is not its default, and the default where there is one
+VALUES = {  # for each parameter, a value that is not the default, and the default if there is one
     "temperature": (0.5, 1),
     "top_p": (0.5, 1),
     "frequency_penalty": (0.5, 0),
@@ -306,8 +306,8 @@ VALUES = {  # a value of each parameter that is not its default, and the default
 def test_how_a_model_takes_a_parameter_is_what_the_api_says(
     name: str, effort: str | None
 ) -> None:
-    """takes() says "yes", "default" or "no" where the offline API accepts any value, only the
-    default, or none.
+    """takes() returns "yes", "default", or "no" if the offline API accepts any value, only the
+    default, or no value.
     """
     model = models.get(name)
     if effort and effort not in model.efforts:

@@ -1,4 +1,4 @@
-"""A teacher's nbgrader on the unchanged exercises: generate_assignment, autograde,
+"""A teacher uses nbgrader on the unchanged exercises: generate_assignment, autograde, and
 generate_feedback.
 
 Needs the extra nbgrader (its JupyterLab extension is why it is not part of the extra test):
@@ -36,14 +36,14 @@ pytestmark = [
 
 
 def nbgrader(course: Path, command: str, stem: str) -> None:
-    # its settings, kernels and history: none of this machine's owner
+    # its settings, kernels, and history: not those of the machine's owner
     home = course / "home"
     environment = os.environ | {
         "HOME": str(home),
         "JUPYTER_CONFIG_DIR": str(home),
         "JUPYTER_DATA_DIR": str(home),
         "IPYTHONDIR": str(home),
-        # it calls alembic by name
+        # nbgrader calls alembic by name
         "PATH": os.pathsep.join(
             [str(Path(sys.executable).parent), os.environ["PATH"]]
         ),
@@ -90,8 +90,8 @@ def sources(notebook: Any) -> list[str]:
 def graded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:
-    """A course of one chapter: Ada hands in the solutions, Bo the stubs, Cy the first solution and
-    a broken second.
+    """A course with one chapter: Ada hands in the solutions, Bo hands in the stubs, and Cy hands in
+    the first solution and a broken second one.
     """
     stem, course = request.param, tmp_path_factory.mktemp("course")
     (course / "nbgrader_config.py").write_text(
@@ -131,7 +131,9 @@ def scores(course: Path, stem: str, student: str) -> dict[str, float]:
 
 
 def test_the_release_is_the_exercise(graded: tuple[str, Path]) -> None:
-    """generate_assignment makes, from a solution, the notebook that is in exercises/, cell by cell."""
+    """From a solution, generate_assignment makes the notebook that is in exercises/, cell by
+    cell.
+    """
     stem, course = graded
     released = nbformat.read(course / "release" / stem / f"{stem}.ipynb", 4)
     assert sources(released) == sources(
@@ -160,7 +162,7 @@ def test_autograde_gives_each_answer_its_points(
 
 
 def test_feedback_tells_what_the_check_said(graded: tuple[str, Path]) -> None:
-    """The feedback of a stub has the check's own words, and no traceback through this package."""
+    """The feedback for a stub has the check's own words, and no traceback through this package."""
     stem, course = graded
     page = (course / "feedback" / "bo" / stem / f"{stem}.html").read_text(
         encoding="utf-8"

@@ -88,7 +88,7 @@ FINE = [
 def test_a_good_notebook_has_no_problem(
     norm: Norm, write_notebook: WriteNotebook, tmp_path: Path
 ) -> None:
-    """What is allowed is not complained about."""
+    """A norm does not complain about what is allowed."""
     (tmp_path / "LICENSE").touch()
     (tmp_path / "cat.png").touch()
     assert problems(norm, write_notebook(*FINE, metadata=GOOD)) == []
@@ -284,14 +284,14 @@ def test_a_good_notebook_has_no_problem(
 def test_a_norm_names_what_breaks_it(
     norm: Norm, cells: list[Any], problem: str, write_notebook: WriteNotebook
 ) -> None:
-    """What is not allowed is named, with its place."""
+    """What is not allowed is reported with its place."""
     assert any(
         problem in found for found in problems(norm, write_notebook(*cells))
     )
 
 
 def test_ids_must_be_there_and_differ(write_notebook: WriteNotebook) -> None:
-    """A missing id and one that stands twice are named."""
+    """A missing ID and a duplicate ID are reported."""
     path = write_notebook("1", "2", "3")
     path.write_text(
         path.read_text()

@@ -1,6 +1,4 @@
-"""The notebooks of the course keep its norms. (That their outputs are right is nbval's part of the
-run.)
-"""
+"""The course's notebooks comply with its norms. (nbval checks that their outputs are right.)"""
 
 from __future__ import annotations
 
@@ -20,14 +18,16 @@ PATHS = all_notebooks(ROOT)
 
 
 def test_every_lesson_has_its_notebook_and_every_notebook_its_lesson() -> None:
-    """notebooks/ and data/course.toml name the same lessons; a solution has its lesson too."""
+    """notebooks/ and data/course.toml have the same lessons, and each solution belongs to a
+    lesson.
+    """
     stems = {lesson.stem for lesson in course.lessons()}
     assert {path.stem for path in notebooks_in(ROOT / "notebooks")} == stems
     assert {path.stem for path in notebooks_in(ROOT / "solutions")} <= stems
 
 
 def test_every_recording_belongs_to_a_lesson() -> None:
-    """There is no folder of recordings or replies file of a lesson that does not exist."""
+    """Every folder of recordings and every replies file belongs to a lesson that exists."""
     stems = {lesson.stem for lesson in course.lessons()}
     assert {
         path.name
@@ -44,7 +44,7 @@ def test_every_recording_belongs_to_a_lesson() -> None:
     "path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}"
 )
 def test_a_notebook_keeps_the_norm(path: Path, norm: Norm) -> None:
-    """See the norm's own sentence."""
+    """The notebook complies with the norm; see the norm's docstring."""
     broken = list(norm(Notebook(path, course.lesson(path.stem).title)))
     assert not broken, f"{norm.__doc__}\n" + "\n".join(broken)
 
@@ -63,8 +63,8 @@ FRAME = (
     "lesson", course.lessons(), ids=lambda lesson: lesson.stem
 )
 def test_a_chapter_has_its_frame(lesson: Lesson) -> None:
-    """It states its objectives, needs and minutes; it predicts and explains; it ends with
-    misconceptions, key points, its exercises and the next chapter.
+    """A chapter states its objectives, prerequisites, and duration. It has predictions and
+    explanations, and ends with misconceptions, key points, its exercises, and the next chapter.
     """
     path = ROOT / "notebooks" / f"{lesson.stem}.ipynb"
     prose = Notebook(path, lesson.title).prose
@@ -84,7 +84,7 @@ def test_a_chapter_has_its_frame(lesson: Lesson) -> None:
 
 
 def next_links(lesson: Lesson) -> list[str]:
-    """The link with which a chapter ends, unless it is the last one."""
+    """Each chapter except the last one ends with a link to the next one."""
     return [
         f"**Next:** [{other.number:02} {other.title}]({other.stem}.ipynb)"
         for other in course.lessons()
@@ -113,7 +113,7 @@ EXERCISES = re.compile(
     "lesson", course.lessons(), ids=lambda lesson: lesson.stem
 )
 def test_a_chapter_counts_its_exercises(lesson: Lesson) -> None:
-    """The link to the exercises says how many functions there are to write."""
+    """The link to the exercises gives the number of functions to write."""
     count = len(exercises_of(lesson.stem))
     path = ROOT / "notebooks" / f"{lesson.stem}.ipynb"
     said = EXERCISES.search(" ".join(Notebook(path, "").prose.split()))

@@ -1,4 +1,4 @@
-"""The colors: told apart from what they stand on, by WCAG 2's contrast ratio."""
+"""The colors contrast with their backgrounds, by WCAG 2's contrast ratio."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def luminance(color: str) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """1 to 21."""
+    """The contrast ratio, from 1 to 21."""
     dark, light = sorted([luminance(one), luminance(other)])
     return (light + 0.05) / (dark + 0.05)
 
 
 def test_contrast_is_that_of_the_standard() -> None:
-    """Black on white is 21 to 1, a color on itself 1 to 1."""
+    """Black on white is 21 to 1, and a color on itself is 1 to 1."""
     assert contrast("#000000", "#FFFFFF") == pytest.approx(21)
     assert contrast(palette.BLUE, palette.BLUE) == 1
 
 
 def test_text_can_be_read() -> None:
-    """Text on a card has at least 4.5 to 1 (WCAG 2.2, 1.4.3)."""
+    """Text on a card has a contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3)."""
     texts = {
         "INK": palette.INK,
         "RIGHT": palette.RIGHT,
@@ -48,8 +48,8 @@ def test_text_can_be_read() -> None:
     "page", ["#FFFFFF", "#111111"], ids=["JupyterLab Light", "JupyterLab Dark"]
 )
 def test_lines_can_be_seen_in_both_themes(page: str) -> None:
-    """What a lab draws on the page itself has at least 3 to 1 with it, light or dark (WCAG 2.2,
-    1.4.11).
+    """What a lab draws directly on the page has a contrast of at least 3 to 1, in light and in dark
+    mode (WCAG 2.2, 1.4.11).
     """
     drawn = {
         "GRAY": palette.GRAY,

@@ -1,4 +1,4 @@
-"""What a browser lacks: messages, locks, and a time limit without threads."""
+"""What a browser does not have: messages about it, locks, and a time limit without threads."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def storing(
 async def test_an_endless_loop_ends_without_threads(
     work: Callable[[], None],
 ) -> None:
-    """Without threads, too, endless work is stopped, and the event loop around it goes on."""
+    """Even without threads, endless work is stopped, and the event loop around it keeps running."""
     errors: list[BaseException] = []
     task = asyncio.current_task()
     assert platform.run_apart(storing(work, errors), 0.1) is RunEnd.STOPPED
@@ -112,13 +112,15 @@ async def test_an_endless_loop_ends_without_threads(
 def test_a_busy_machine_is_waited_for_without_threads(
     calls: int, end: RunEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without threads, work that hardly runs gets three times its limit, as it does with them."""
+    """Without threads, work that hardly gets any CPU time gets three times its limit, as it does
+    with threads.
+    """
     seconds = itertools.count()  # each look at the clock is a second later
     clock = SimpleNamespace(monotonic=lambda: next(seconds))
     monkeypatch.setattr(platform, "time", clock)
 
     def work() -> None:
-        for _ in range(calls // 2):  # a call and a turn of the loop each
+        for _ in range(calls // 2):  # one call and one turn of the loop each
             int_of(0)
 
     assert platform.run_apart(work, 5) is end
@@ -160,7 +162,9 @@ def test_a_lock_is_held_and_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("in_browser")
 def test_a_browser_needs_no_lock(tmp_path: Path) -> None:
-    """In a browser there is one process: a lock is not a file, and is never waited for."""
+    """In a browser, there is only one process, so a lock is not a file, and nothing waits for
+    it.
+    """
     path = tmp_path / "a.lock"
     with file_lock(path, 1), file_lock(path, 0):
         assert not path.exists()
@@ -195,7 +199,9 @@ def test_a_browser_needs_no_lock(tmp_path: Path) -> None:
 def test_what_a_page_cannot_do_says_so(
     call: Callable[[], Any], begins: str
 ) -> None:
-    """Live mode, fallbacks and classes say why a browser lacks them and what to do; nothing is sent."""
+    """Live mode, fallbacks, and classes say why a browser does not have them and what to do, and
+    nothing is sent.
+    """
     with pytest.raises(NotInBrowser) as caught:
         call()
     assert str(caught.value).startswith(begins)
@@ -208,7 +214,7 @@ def test_what_a_page_cannot_do_says_so(
 def test_the_browser_edition_has_no_env_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Settings are those of the environment: a page has no place for a key."""
+    """Settings are read only from the environment, because a page has no place for a key."""
     monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
     (tmp_path / ".env").write_text("SOME_SETTING=here\n")
     monkeypatch.chdir(tmp_path)
@@ -218,7 +224,9 @@ def test_the_browser_edition_has_no_env_file(
 
 
 def test_asyncio_run_refuses_a_running_loop() -> None:
-    """In a page as in any notebook: asyncio.run() raises, and the coroutine can still be awaited."""
+    """On a page, as in any notebook, asyncio.run() raises, and the coroutine can still be
+    awaited.
+    """
     pyodides = platform.refusing_a_running_loop(lambda main: "started")
     assert pyodides(None) == "started"
 
@@ -236,7 +244,7 @@ def test_asyncio_run_refuses_a_running_loop() -> None:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_the_browser_finds_the_same_tokens(encoding: str) -> None:
-    """The encoder of the browser edition gives the tokens that tiktoken gives, and their bytes."""
+    """The browser edition's encoder gives the same tokens as tiktoken, and the same bytes."""
     pure = InBrowser(encoding)
     for text in HARD:
         ids = encode(text, encoding)
@@ -248,7 +256,7 @@ def test_the_browser_finds_the_same_tokens(encoding: str) -> None:
 def site_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """An empty folder to install in; what is imported from it is forgotten."""
+    """An empty folder to install in. Modules imported from it are removed afterward."""
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
@@ -258,7 +266,9 @@ def site_packages(
 
 
 def test_a_wheel_is_loaded_when_it_is_imported(site_packages: Path) -> None:
-    """A wheel is fetched once, at the first import of one of its modules; its version is known before."""
+    """A wheel is downloaded once, at the first import of one of its modules. Its version is known
+    before that.
+    """
     fetched = []
 
     def fetch(file: str) -> bytes:
@@ -285,7 +295,9 @@ def test_a_wheel_is_loaded_when_it_is_imported(site_packages: Path) -> None:
 
 
 def test_a_wheel_that_cannot_be_had_says_so(site_packages: Path) -> None:
-    """Without a network an import fails with the reason and what to do; the next one tries again."""
+    """Without a network, an import fails with the reason and what to do, and the next import tries
+    again.
+    """
 
     def fetch(file: str) -> bytes:
         raise OSError(f"{file} cannot be reached")
@@ -301,8 +313,8 @@ def test_a_wheel_that_cannot_be_had_says_so(site_packages: Path) -> None:
 
 
 def test_the_limit_is_one_of_computing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work ends when its own computing has reached the limit. Where other processes have the
-    machine, it gets more real seconds, but not forever.
+    """Work ends when its own CPU time has reached the limit. If other processes use the machine, it
+    gets more real time, but not indefinitely.
     """
     work = storing(endless, [])
     counted = itertools.count()

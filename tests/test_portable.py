@@ -1,4 +1,4 @@
-"""coursekit.foundation.portable: exceptions that survive the way between processes."""
+"""coursekit.foundation.portable: exceptions that can be sent between processes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ KEY = "-".join(("sk", "proj", "a" * 30))
 
 
 def exceptions() -> Iterator[type[BaseException]]:
-    """Every exception class that coursekit defines, of the modules that this machine can import."""
+    """Every exception class that coursekit defines in modules that this machine can import."""
     for module in pkgutil.walk_packages(coursekit.__path__, "coursekit."):
         if module.name.endswith("__main__"):
             continue
-        # of an extra that is not installed here
+        # needs an extra that is not installed here
         with contextlib.suppress(ModuleNotFoundError):
             for value in vars(importlib.import_module(module.name)).values():
                 if (
@@ -39,7 +39,7 @@ def exceptions() -> Iterator[type[BaseException]]:
 
 
 def test_every_exception_of_ours_can_be_pickled_and_copied() -> None:
-    """Type, message and attributes are there again after pickle and copy, whatever its __init__
+    """An exception's type, message, and attributes survive pickle and copy, whatever its __init__
     takes.
     """
     kinds = list(exceptions())
@@ -86,7 +86,9 @@ def sdk_errors() -> dict[str, Exception]:
 
 @pytest.mark.parametrize("name", sdk_errors())
 def test_errors_of_the_sdk_are_restored_as_what_they_were(name: str) -> None:
-    """Type, message, status, code and request id survive, so that classify() judges them alike."""
+    """The type, message, status, code, and request ID survive, so that classify() gives the same
+    result.
+    """
     error = sdk_errors()[name]
     other = unpacked(pickle.loads(pickle.dumps(packed(error))))
     assert type(other) is type(error) and str(other) == str(error)
@@ -98,12 +100,12 @@ def test_errors_of_the_sdk_are_restored_as_what_they_were(name: str) -> None:
 
 @pytest.mark.parametrize("name", sdk_errors())
 def test_no_key_travels_with_an_error(name: str) -> None:
-    """The headers of the request, which hold the key, are left behind."""
+    """The request's headers, which contain the key, are left out."""
     assert KEY.encode() not in pickle.dumps(packed(sdk_errors()[name]))
 
 
 def test_an_error_that_cannot_be_pickled_is_told_by_name() -> None:
-    """It becomes a RuntimeError with the type's name and the message."""
+    """The exception becomes a RuntimeError with the type's name and the message."""
 
     class Odd(Exception):
         pass

@@ -77,14 +77,16 @@ def parts(price: Price) -> tuple[Decimal, Decimal, Decimal]:
 
 
 def test_the_france_example() -> None:
-    """24 tokens in and 7 out cost $0.00013 on gpt-4o, exactly."""
+    """With gpt-4o, 24 tokens in and 7 out cost exactly $0.00013."""
     price = price_of(used(24, 7), "gpt-4o", DAY)
     assert parts(price) == (Decimal("0.00006"), 0, Decimal("0.00007"))
     assert price.total == Decimal("0.00013")
 
 
 def test_the_parts_of_a_price() -> None:
-    """Cached tokens are taken out of the input and cost half on gpt-4o; reasoning is output."""
+    """Cached tokens are subtracted from the input and cost half with gpt-4o. Reasoning tokens are
+    output.
+    """
     price = price_of(used(2000, 500, cached=1024, reasoning=300), "gpt-4o", DAY)
     assert parts(price) == (
         Decimal("0.00244"),
@@ -96,7 +98,7 @@ def test_the_parts_of_a_price() -> None:
 
 @pytest.mark.parametrize("part", ["input", "cached", "output"])
 def test_gpt_4o_mini_is_16_67_times_cheaper(part: str) -> None:
-    """gpt-4o costs 16.67 times as much as gpt-4o-mini: input, cached input and output alike."""
+    """gpt-4o costs 16.67 times as much as gpt-4o-mini for input, cached input, and output."""
     usage = used(4000, 1000, cached=2000)
     large, small = (
         price_of(usage, "gpt-4o", DAY),
@@ -108,9 +110,7 @@ def test_gpt_4o_mini_is_16_67_times_cheaper(part: str) -> None:
 
 
 def test_a_usage_of_the_sdk_needs_no_details() -> None:
-    """The SDK's usage is taken, with its details or without; the details' counts are optional
-    too.
-    """
+    """The SDK's usage is accepted with or without details, in which all counts are optional."""
     bare = CompletionUsage(
         prompt_tokens=2000, completion_tokens=500, total_tokens=2500
     )
@@ -143,7 +143,7 @@ def test_no_usage_costs_nothing(model: str) -> None:
 def test_prices_add_up(
     a: dict[str, Any], b: dict[str, Any], model: str
 ) -> None:
-    """Two calls cost what one call of both sizes costs, part by part, as long as the price step is
+    """Two calls cost as much as one call with the sizes of both, part by part, if the price step is
     not crossed.
     """
     one, two, both = (
@@ -158,7 +158,7 @@ def test_prices_add_up(
 def test_more_never_costs_less(
     a: dict[str, Any], b: dict[str, Any], model: str
 ) -> None:
-    """More tokens never cost less, beyond the price step too."""
+    """More tokens never cost less, even beyond the price step."""
     less, more = price_of(a, model, DAY), price_of(added(a, b), model, DAY)
     assert all(x <= y for x, y in zip(parts(less), parts(more), strict=True))
 
@@ -167,7 +167,9 @@ def test_more_never_costs_less(
 def test_the_total_is_the_sum_and_that_of_genai_prices(
     usage: dict[str, Any], model: str
 ) -> None:
-    """The total is input + cached + output, and to the last digit what genai-prices computes."""
+    """The total is input + cached + output, and equals what genai-prices computes to the last
+    digit.
+    """
     from genai_prices import extract_usage
 
     price = price_of(usage, model, DAY)
@@ -185,15 +187,15 @@ def test_the_total_is_the_sum_and_that_of_genai_prices(
 
 
 def test_a_model_without_a_cache_discount() -> None:
-    """Where cached tokens have no price of their own, they cost as much as any input."""
+    """If cached tokens do not have their own price, they cost as much as any other input."""
     price = price_of(used(2000, 0, cached=500), "gpt-4", DAY)
     assert price.cached * 3 == price.input
     assert price.total == price_of(used(2000), "gpt-4", DAY).total
 
 
 def test_the_step_at_272_000_tokens() -> None:
-    """Above 272,000 input tokens the whole request costs double for input and cache, and half more
-    for output.
+    """Above 272,000 input tokens, the entire request costs twice as much for input and cache, and
+    50% more for output.
     """
     below = price_of(used(272_000, 1000, cached=100_000), "gpt-6-luna", DAY)
     above = price_of(used(272_001, 1000, cached=100_000), "gpt-6-luna", DAY)
@@ -210,8 +212,8 @@ def test_the_step_at_272_000_tokens() -> None:
 
 
 def test_writing_to_the_cache_costs_more() -> None:
-    """From GPT-5.6 on, tokens written to the cache cost 1.25 times the input, and belong to the
-    input.
+    """From GPT-5.6 on, tokens written to the cache are part of the input and cost 1.25 times as
+    much.
     """
     plain, written = (
         price_of(used(1000, written=n), "gpt-6-luna", DAY).input
@@ -233,8 +235,8 @@ def test_writing_to_the_cache_costs_more() -> None:
     ],
 )
 def test_service_tiers_and_batch(options: dict[str, Any], total: str) -> None:
-    """Flex and batch cost half on o3, priority 1.75 times; default and auto are the standard
-    price.
+    """For o3, flex and batch cost half and priority costs 1.75 times as much; default and auto cost
+    the standard price.
     """
     assert price_of(used(50, 50), "o3", DAY, **options).total == Decimal(total)
 
@@ -250,8 +252,8 @@ def test_service_tiers_and_batch(options: dict[str, Any], total: str) -> None:
 def test_an_unknown_way_is_not_priced_as_standard(
     model: str, options: dict[str, Any]
 ) -> None:
-    """A service tier or batch that the list has no price for (then) is refused, not silently priced
-    as standard.
+    """A service tier or a batch without a price on that date is refused, not silently priced as
+    standard.
     """
     with pytest.raises(
         NoPrice,
@@ -270,7 +272,7 @@ def test_an_unknown_way_is_not_priced_as_standard(
     ],
 )
 def test_the_date_decides(on: str, total: str) -> None:
-    """o3 became cheaper on 2025-06-10; before the list's first change its oldest price holds."""
+    """o3 became cheaper on 2025-06-10. Before the list's first change, its oldest price applies."""
     assert price_of(
         used(1_000_000), "o3", datetime.date.fromisoformat(on)
     ).total == Decimal(total)
@@ -278,7 +280,7 @@ def test_the_date_decides(on: str, total: str) -> None:
 
 @pytest.mark.parametrize("model", ["gpt-4o", "o3", "gpt-6-luna"])
 def test_no_date_is_today(model: str) -> None:
-    """Without a date, today's prices count."""
+    """Without a date, today's prices apply."""
     today = datetime.datetime.now(datetime.UTC).date()
     assert price_of(used(1000, 1000), model) == price_of(
         used(1000, 1000), model, today
@@ -297,7 +299,7 @@ def test_no_date_is_today(model: str) -> None:
     ],
 )
 def test_an_echoed_snapshot_has_a_price(snapshot: str, model: str) -> None:
-    """The name that a reply echoes has the price of the name that was asked for."""
+    """The model name that a reply echoes has the price of the requested name."""
     assert price_of(used(1000, 1000), snapshot, DAY) == price_of(
         used(1000, 1000), model, DAY
     )
@@ -313,7 +315,9 @@ def test_an_echoed_snapshot_has_a_price(snapshot: str, model: str) -> None:
     ],
 )
 def test_an_unknown_model_is_named(model: str, near: str) -> None:
-    """A model without a price is an error that names it, the nearest name, and what to do."""
+    """A model without a price raises an error that gives its name, the nearest name, and what to
+    do.
+    """
     with pytest.raises(
         NoPrice, match=f"No price is known for model {model!r} in genai-prices"
     ) as refused:
@@ -357,7 +361,7 @@ def test_a_bad_usage_is_refused(
 
 
 def test_a_date_is_a_date() -> None:
-    """A date as text is refused."""
+    """A date that is a string is refused."""
     with pytest.raises(TypeError, match=r"Give a datetime\.date"):
         price_of(used(1, 1), "gpt-4o", "2026-11-22")  # type: ignore[arg-type]
 
@@ -382,5 +386,5 @@ def test_a_date_is_a_date() -> None:
     ],
 )
 def test_dollars(amount: str, shown: str) -> None:
-    """Two significant digits below ten cents, and cents."""
+    """Amounts below ten cents have two significant digits; larger ones are rounded to cents."""
     assert dollars(Decimal(amount)) == shown

@@ -1,4 +1,4 @@
-"""The project as a whole: one list of dependencies, floors, layout, and tools without findings."""
+"""The entire project: one list of dependencies, floors, layout, and tools without findings."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def locked() -> dict[str, tuple[Version, str, int]]:
-    """Of each package in requirements.lock: its version (here, where it has several), marker,
-    number of hashes.
+    """For each package in requirements.lock, its version (the one for this machine, if there are
+    several), its marker, and its number of hashes.
     """
     text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     entries = re.findall(
@@ -92,7 +92,7 @@ def locked() -> dict[str, tuple[Version, str, int]]:
 
 
 def wanted() -> list[Requirement]:
-    """Every requirement in pyproject.toml, those of the extras too."""
+    """Every requirement in pyproject.toml, including those of the extras."""
     project = PROJECT["project"]
     lists = [
         project["dependencies"],
@@ -105,8 +105,8 @@ def wanted() -> list[Requirement]:
 
 
 def test_the_lock_holds_what_pyproject_asks_for() -> None:
-    """For everything that pyproject.toml asks for, requirements.lock has a version in range, with
-    hashes (or: make lock).
+    """For everything that pyproject.toml requires, requirements.lock has a version in range, with
+    hashes (if not, run make lock).
     """
     lock = locked()
     for requirement in wanted():
@@ -120,15 +120,17 @@ def test_the_lock_holds_what_pyproject_asks_for() -> None:
 
 
 def test_the_lock_is_for_all_platforms() -> None:
-    """The lock was made for Linux, macOS and Windows, not for the machine it was made on."""
+    """The lock file is for Linux, macOS, and Windows, not just for the machine on which it was
+    made.
+    """
     markers = " ".join(marker for _, marker, _ in locked().values())
     assert "win32" in markers
     assert "python_full_version" in markers
 
 
 def test_conda_gets_the_same_list() -> None:
-    """environment.yml names a Python that pyproject allows, pip, and this project, which installs
-    the rest.
+    """environment.yml lists a Python that pyproject.toml allows, pip, and this project, which
+    installs the rest.
     """
     environment = yaml.safe_load(
         (ROOT / "environment.yml").read_text(encoding="utf-8")
@@ -157,8 +159,8 @@ def _spec(text: str) -> Any:
 
 
 def test_no_file_names_a_package_index() -> None:
-    """Where packages come from is the machine's business: no committed file names an index or a
-    download address.
+    """The machine decides where packages come from: no committed file names an index or a download
+    address.
     """
     for path, text in texts():
         assert not [host for host in INDEXES if host in text], path
@@ -167,8 +169,8 @@ def test_no_file_names_a_package_index() -> None:
 
 
 def test_this_environment_is_the_locked_one() -> None:
-    """The installed versions are the locked ones, where a package is in both, and set-up really
-    used the lock.
+    """The installed versions are the locked ones, if a package is in both, and setup really used
+    the lock file.
     """
     import importlib.metadata as metadata
 
@@ -198,14 +200,14 @@ def test_the_root_is_a_front_door() -> None:
 
 
 def test_no_key_is_committed() -> None:
-    """No committed file holds something that looks like a real API key."""
+    """No committed file contains something that looks like a real API key."""
     real = re.compile(r"\bsk-(proj-|svcacct-|admin-)?[A-Za-z0-9]{32,}")
     assert not [path for path, text in texts() if real.search(text)]
 
 
 def test_links_in_readme_and_contributing_lead_somewhere() -> None:
-    """Every relative link in the documents leads to a file or folder that is committed, or not
-    yet.
+    """Every relative link in the documents leads to a file or folder that is committed or about to
+    be.
     """
     known = set(tracked(new=True))
     for page in [

@@ -33,8 +33,8 @@ ROOT = Path(__file__).parents[1]
 def test_notebooks_are_compared_strictly_and_offline(
     write_notebook: Callable[..., Path],
 ) -> None:
-    """A cell sees neither key nor proxy, in replay, at once. An output that differs fails the run,
-    which names the cell as JupyterLab numbers it, and says what to run.
+    """Cells run in replay mode, without waiting, and see neither a key nor a proxy. An output that
+    differs fails the run, which gives the cell's number in JupyterLab and says what to run.
     """
     path = write_notebook(
         "import os\nnames = 'OPENAI_API_KEY', 'HTTPS_PROXY', 'COURSEKIT_MODE', 'COURSEKIT_SPEED'\n"
@@ -91,8 +91,8 @@ def test_notebooks_are_compared_strictly_and_offline(
 def test_a_dead_kernel_is_an_error_at_once(
     monkeypatch: pytest.MonkeyPatch, *, alive: bool
 ) -> None:
-    """A message is waited for while its kernel lives; a dead one is an error long before the time
-    is up.
+    """The plugin waits for a message as long as its kernel is alive. A dead kernel is an error long
+    before the time is up.
     """
 
     def nothing(kernel: Any, stream: str, timeout: float) -> Any:
@@ -117,7 +117,7 @@ def recorded(
     monkeypatch: pytest.MonkeyPatch,
     write_notebook: Callable[..., Path],
 ) -> UsedRecordings:
-    """A course whose lesson 01_basics has a notebook of two code cells and the recordings a.json
+    """A course whose lesson 01_basics has a notebook with two code cells, and the recordings a.json
     and b.json.
     """
     data = tmp_path / "coursekit" / "data"
@@ -148,7 +148,7 @@ def finished(plugin: UsedRecordings, *outcomes: str) -> tuple[Any, list[str]]:
 
 
 def test_an_unused_recording_fails_the_run(recorded: UsedRecordings) -> None:
-    """When all cells of a lesson passed, a recording that replay never served is named, and the run
+    """If all cells of a lesson passed, a recording that replay never served is named, and the run
     fails.
     """
     assert finished(recorded, "passed", "passed") == (
@@ -161,12 +161,12 @@ def test_an_unused_recording_fails_the_run(recorded: UsedRecordings) -> None:
 def test_nothing_is_said_of_a_lesson_that_did_not_run_whole(
     recorded: UsedRecordings, outcomes: list[str]
 ) -> None:
-    """A lesson of which cells were not run, or failed, says nothing about its recordings."""
+    """If some of a lesson's cells were not run, or failed, nothing is said about its recordings."""
     assert finished(recorded, *outcomes) == (pytest.ExitCode.OK, [])
 
 
 def test_all_used_is_fine(recorded: UsedRecordings) -> None:
-    """When every recording was served the run passes."""
+    """If every recording was served, the run passes."""
     with recorded.log.open("a") as log:
         log.write(str(course.recordings_of("01_basics") / "b.json") + "\n")
     assert finished(recorded, "passed", "passed") == (pytest.ExitCode.OK, [])
@@ -175,8 +175,8 @@ def test_all_used_is_fine(recorded: UsedRecordings) -> None:
 def test_a_notebook_to_try_things_in_is_no_part_of_the_course(
     tmp_path: Path,
 ) -> None:
-    """JupyterLab's + makes Untitled.ipynb: it is neither tested nor listed; one with a name of its
-    own is.
+    """The Untitled.ipynb that JupyterLab's + creates is neither tested nor listed, but a notebook
+    with its own name is.
     """
     folder = tmp_path / "notebooks"
     folder.mkdir()

@@ -1,4 +1,6 @@
-"""The quizzes: every option has a reason, and nothing that an author wrote is taken for HTML."""
+"""The quizzes: every option has a reason, and nothing that an author wrote is interpreted as
+HTML.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,8 @@ ASKED = Question(
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_quiz_has_a_reason_for_each_option(stem: str) -> None:
-    """Three questions at least, of two options at least; exactly one is right, and each has a
-    reason of its own.
+    """A quiz has at least three questions with at least two options. Exactly one option is right,
+    and each has its own reason.
     """
     asked = questions(stem)
     assert len(asked) >= 3
@@ -59,8 +61,8 @@ def test_the_right_option_has_no_usual_place(stem: str) -> None:
 
 
 def test_an_answer_is_judged_with_its_reason() -> None:
-    """The chosen option's reason stands after a sign and a word; nothing chosen asks for a
-    choice.
+    """The chosen option's reason follows a sign and a word. If nothing is chosen, the quiz asks for
+    a choice.
     """
     assert "Choose an option" in judged(ASKED, None)
     assert HtmlReader(judged(ASKED, 0)).text == "✓ Right. So it <i>is</i>."
@@ -68,8 +70,7 @@ def test_an_answer_is_judged_with_its_reason() -> None:
 
 
 def test_on_paper_the_answers_are_behind_a_click() -> None:
-    """Without a kernel, all questions and options are shown, and the reasons are in closed
-    details."""
+    """Without a kernel, all questions and options are shown, with the reasons in closed details."""
     html = on_paper([ASKED, ASKED])
     before, _, after = html.partition("<details>")
     assert "1 &lt; 2 &amp; 3?" in before
@@ -80,7 +81,7 @@ def test_on_paper_the_answers_are_behind_a_click() -> None:
 
 
 def test_the_widget_judges_and_forgets() -> None:
-    """Answer shows the reason; another choice hides it until that is answered as well."""
+    """Answer shows the reason. Another choice hides it until Answer is pressed again."""
     quiz = Quiz("01_basics")
     title, choice, button, shown = quiz.children[0].children
     assert quiz.questions[0].ask in title.value
@@ -128,7 +129,7 @@ def test_a_quiz_keeps_its_score(
 
 
 def test_a_quiz_without_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its output is the quiz on paper, and one line of text."""
+    """A quiz's output is the printable quiz and one line of text."""
     quiz = Quiz("basics")
     assert quiz._repr_mimebundle_()["text/html"] == on_paper(quiz.questions)
     assert (
@@ -140,8 +141,8 @@ def test_a_quiz_without_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_quiz_that_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lesson without a quiz, two right options, and two alike are refused with the file's
-    name.
+    """A lesson without a quiz, a question with two right options, and a question with two equal
+    options are refused with the file's name.
     """
     with pytest.raises(NoQuiz, match=r"00_start_here.toml is missing"):
         questions("0")

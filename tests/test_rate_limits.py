@@ -1,4 +1,4 @@
-"""Rate limits: the arithmetic of genuine headers and refusals, on a clock that is handed in."""
+"""Rate limits: the arithmetic of genuine headers and refusals, on a clock that is passed in."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def limited(
 
 
 def told(answer: ApiAnswer) -> dict[str, Any]:
-    """The error of an answer."""
+    """The error in an answer."""
     return json.loads(answer.body)["error"]
 
 
@@ -87,13 +87,15 @@ def six(answer: ApiAnswer) -> dict[str, str]:
     ],
 )
 def test_times_as_go_prints_them(milliseconds: int, text: str) -> None:
-    """Durations look as in genuine headers: Go's format."""
+    """Durations look as they do in genuine headers, in Go's format."""
     assert go_duration(milliseconds) == text
 
 
 def test_the_headers_of_a_first_request() -> None:
-    """A fresh account shows one request and the estimate of this one's tokens as used: genuine
-    numbers of gpt-4.1 with 500 RPM and 30,000 TPM, where a request of 68 characters left 29,982."""
+    """For a new account, the headers show one request and its estimated tokens as used. These are
+    genuine numbers for gpt-4.1 with 500 RPM and 30,000 TPM, where a request with 68 characters left
+    29,982 tokens.
+    """
     body = {
         "model": "gpt-4.1",
         "messages": [
@@ -119,7 +121,7 @@ def test_the_headers_of_a_first_request() -> None:
 def test_which_answers_carry_the_headers(
     account: Account | None, status: int, shown: bool
 ) -> None:
-    """200 and 400 carry all six headers, 401, 404 and 5xx none: as in genuine answers."""
+    """As in genuine answers, 200 and 400 have all six headers, and 401, 404, and 5xx have none."""
     answer = whole() if status == 200 else error_answer(status, "No.")
     assert set(
         SIX & set(limited(account, answer=answer).answer(request()).headers)
@@ -127,8 +129,8 @@ def test_which_answers_carry_the_headers(
 
 
 def test_without_limits_nothing_is_refused() -> None:
-    """Without an account every request passes, and each shows the headers of an idle one: the same
-    at any time.
+    """Without an account, every request passes, with the headers of an idle account, which are the
+    same at any time.
     """
     clock = VirtualClock()
     api = limited(None, clock=clock)
@@ -141,8 +143,8 @@ def test_without_limits_nothing_is_refused() -> None:
 
 
 def test_recorded_headers_stay_unless_there_is_an_account() -> None:
-    """What the API said when it was recorded is shown unchanged; with an account, what that account
-    has left is.
+    """The recorded headers are shown unchanged. With an account, the headers show what that account
+    has left.
     """
     recorded = {
         "content-type": "application/json",
@@ -159,7 +161,7 @@ def test_recorded_headers_stay_unless_there_is_an_account() -> None:
 
 
 def test_other_paths_are_no_matter() -> None:
-    """Only chat completions are limited: a list of models is not."""
+    """Only chat completions are limited; a list of models is not."""
     api = limited(Account(rpm=1))
     for _ in range(3):
         assert not six(api.answer(type(request())("GET", "/v1/models")))
@@ -181,7 +183,9 @@ def test_other_paths_are_no_matter() -> None:
 def test_the_estimate_of_genuine_requests(
     messages: list[tuple[str, str]], tokens: int
 ) -> None:
-    """Lengths of genuine requests, and what their answers' x-ratelimit headers showed as used."""
+    """The estimates match genuine requests' lengths and the usage in their answers' x-ratelimit
+    headers.
+    """
     assert (
         estimated_tokens(
             {
@@ -195,7 +199,9 @@ def test_the_estimate_of_genuine_requests(
 
 
 def test_parts_images_and_what_is_not_counted() -> None:
-    """Text parts count as text, an image as 765 tokens, tools and tool calls not at all."""
+    """Text parts count as text, an image counts as 765 tokens, and tools and tool calls do not
+    count.
+    """
     parts = [
         {"type": "text", "text": "x" * 24},
         {"type": "image_url", "image_url": {"url": "data:…"}},
@@ -244,7 +250,7 @@ def test_a_wrong_request_is_estimated_too(body: dict[str, Any]) -> None:
 
 
 def test_too_many_requests() -> None:
-    """The fourth request at 3 RPM gets the genuine refusal, word for word, with its headers."""
+    """At 3 RPM, the fourth request gets the genuine refusal, word for word, with its headers."""
     api = limited(Account(rpm=3, organization="org-x"))
     assert [
         api.answer(request(params(model="gpt-3.5-turbo"))).status
@@ -285,8 +291,8 @@ def test_too_many_requests() -> None:
     ],
 )
 def test_too_many_tokens(used: int, requested: int, wait: str) -> None:
-    """Numbers that users reported from 2024 to 2026: the wait is what is too much, at the rate of
-    the limit.
+    """In the numbers that users reported from 2024 to 2026, the wait is the excess divided by the
+    limit's rate.
     """
     account = Account(tpm=30_000)
     assert account.admit("gpt-4o", used, 0.0)[1] is None
@@ -307,8 +313,8 @@ def test_too_many_tokens(used: int, requested: int, wait: str) -> None:
 
 @given(st.integers(1, 300_000), st.data())
 def test_waiting_as_told_is_enough(tpm: int, data: st.DataObject) -> None:
-    """After a refusal for tokens the same request passes when the told time is over, and not when
-    half of it is.
+    """After a refusal for tokens, the same request passes after the stated time, but not after half
+    of it.
     """
     account = Account(rpm=1_000_000, tpm=tpm)
     first, second = (data.draw(st.integers(1, tpm)) for _ in range(2))
@@ -327,8 +333,8 @@ def test_waiting_as_told_is_enough(tpm: int, data: st.DataObject) -> None:
 
 
 def test_a_request_above_the_whole_limit() -> None:
-    """If no wait makes a request possible, the refusal says so, without Retry-After; it counts as a
-    request.
+    """If waiting cannot make a request possible, the refusal says so, without Retry-After, and
+    counts as a request.
     """
     api = limited(Account(rpm=10, tpm=1000))
     refused = api.answer(request(params("x" * 6000)))
@@ -352,9 +358,10 @@ def test_a_request_above_the_whole_limit() -> None:
 
 
 def test_output_that_was_asked_for_is_set_aside() -> None:
-    """A request takes its max_completion_tokens, for each of n, where they are more than its
-    prompt: as documented. ``reserve_output=False`` takes the prompt alone: as genuine headers
-    show."""
+    """As documented, a request takes its max_completion_tokens for each of its n choices if they
+    exceed its prompt. With ``reserve_output=False``, it takes only the prompt, as genuine headers
+    show.
+    """
     body = params(max_completion_tokens=400, n=2)
     assert (
         six(limited(Account(tpm=1000)).answer(request(body)))[
@@ -372,7 +379,7 @@ def test_refused_requests_count() -> None:
     """Retrying too early never helps, because each refusal keeps the bucket full. A client that
     waits as Retry-After says is served.
     """
-    account = Account(rpm=6)  # one in 10 s
+    account = Account(rpm=6)  # one every 10 s
     for _ in range(6):
         account.admit("gpt-4o", 1, 0.0)
     assert all(
@@ -382,7 +389,7 @@ def test_refused_requests_count() -> None:
 
 
 def test_refused_requests_take_no_tokens() -> None:
-    """A refusal costs a request and no tokens."""
+    """A refusal costs a request, but no tokens."""
     account = Account(rpm=100, tpm=1000)
     account.admit("gpt-4o", 900, 0.0)
     for _ in range(5):
@@ -398,8 +405,8 @@ def test_refused_requests_take_no_tokens() -> None:
 
 
 def test_each_model_has_its_own_limits() -> None:
-    """Models are limited separately, a snapshot together with its alias. Unknown names share
-    one account.
+    """Models are limited separately, except that a snapshot shares its alias's limit. Unknown names
+    share one account.
     """
     account = Account(rpm=1, models={"gpt-4o": {"rpm": 2}})
 
@@ -440,8 +447,8 @@ def test_each_model_has_its_own_limits() -> None:
 def test_a_virtual_hour(
     limits: dict[str, int], tokens: int, burst: int, each_second: float
 ) -> None:
-    """An hour of a polite client takes less than a second, and its counts match the arithmetic:
-    the burst from the full bucket, then one request per refill.
+    """Simulating a polite client for an hour takes less than a second, and its counts match the
+    arithmetic: the burst from the full bucket, then one request per refill.
     """
     clock, account = VirtualClock(), Account(**{"tpm": 10**9, **limits})  # type: ignore[arg-type]
     answered = refused = 0
@@ -459,8 +466,8 @@ def test_a_virtual_hour(
 
 
 def test_a_virtual_hour_of_the_sdk(tmp_path: Path) -> None:
-    """The same through the SDK, whose own retries wait as long as Retry-After says: 3
-    immediately, then one in 20 s, 183 in an hour.
+    """The counts are the same with the SDK, whose own retries wait as long as Retry-After says: 3
+    requests immediately, and then one every 20 s, which is 183 in an hour.
     """
     client = connect(
         "replay",
@@ -489,8 +496,10 @@ def test_a_virtual_hour_of_the_sdk(tmp_path: Path) -> None:
 def test_never_more_than_the_limit(
     rpm: int, tpm: int, steps: list[tuple[float, int]]
 ) -> None:
-    """Whatever is asked and when: between any two admitted requests no more passes than a full
-    bucket and its refill, and what is reported as remaining is between none and all."""
+    """Whatever is requested and when, no more passes between any two accepted requests than a full
+    bucket and its refill, and the remaining amount that is reported is between nothing and the
+    limit.
+    """
     account, now, passed = Account(rpm=rpm, tpm=tpm), 0.0, []
     for gap, tokens in steps:
         now += gap
@@ -508,8 +517,8 @@ def test_never_more_than_the_limit(
 
 
 def test_time_that_runs_backwards_refills_nothing() -> None:
-    """An earlier time than before is no refill and no error: clients may come with clocks that are
-    not in step.
+    """An earlier time than before is neither a refill nor an error, because clients' clocks may
+    differ.
     """
     account = Account(rpm=1)
     assert account.admit("gpt-4o", 1, 100.0)[1] is None
@@ -519,7 +528,9 @@ def test_time_that_runs_backwards_refills_nothing() -> None:
 
 
 def test_thirty_threads_share_a_limit() -> None:
-    """Of 3000 requests at once from thirty threads exactly the limit passes."""
+    """If thirty threads send 3,000 requests at the same time, exactly as many pass as the limit
+    allows.
+    """
     account, passed = Account(rpm=100, tpm=10**9), []
 
     def ask() -> None:
@@ -539,8 +550,8 @@ def test_thirty_threads_share_a_limit() -> None:
 
 
 def test_a_spending_cap() -> None:
-    """Once the cap is reached every request gets insufficient_quota, without x-ratelimit headers or
-    Retry-After.
+    """After the cap is reached, every request gets insufficient_quota, without x-ratelimit headers
+    or Retry-After.
     """
     price = price_of(completion()["usage"], "gpt-4o").total
     account = Account(spend=price * 3)
@@ -596,7 +607,7 @@ def test_a_stream_is_billed_with_or_without_usage() -> None:
 
 
 def test_a_model_without_a_price_costs_nothing() -> None:
-    """What has no known price is not billed, rather than refused."""
+    """A request without a known price is not billed, but is not refused either."""
     assert cost(whole(), {"model": "made-up"}) == Decimal(0)
 
 
@@ -604,7 +615,7 @@ def test_a_model_without_a_price_costs_nothing() -> None:
 
 
 def test_a_limit_through_the_sdk(tmp_path: Path) -> None:
-    """The SDK raises its RateLimitError with status, code, headers and a request id."""
+    """The SDK raises its RateLimitError with the status, code, headers, and a request ID."""
     folder = folder_with(tmp_path, (params(), whole()))
     client = connect(
         "replay",
@@ -625,7 +636,7 @@ def test_a_limit_through_the_sdk(tmp_path: Path) -> None:
 
 
 def test_clients_share_an_account_and_its_clock(tmp_path: Path) -> None:
-    """Two clients of one account have its limit, its time and its money in common."""
+    """Two clients with one account share its limit, its time, and its money."""
     folder, account = folder_with(tmp_path, (params(), whole())), Account(rpm=2)
     one, two = (
         connect(
@@ -647,7 +658,7 @@ def test_clients_share_an_account_and_its_clock(tmp_path: Path) -> None:
 
 
 def test_a_miss_is_no_matter_of_limits(tmp_path: Path) -> None:
-    """A missing recording raises the same error with an account as without one."""
+    """A missing recording raises the same error with and without an account."""
     with pytest.raises(RecordingNotFound):
         connect(
             "replay",
@@ -684,14 +695,14 @@ def test_a_miss_is_no_matter_of_limits(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_limit(asked: Any, message: str) -> None:
-    """A limit that makes no sense is refused with what would."""
+    """An invalid limit is refused with a message that says what is valid."""
     with pytest.raises(ValueError, match="is no|has no|are 3|is None") as error:
         account_of(asked)
     assert message in str(error.value)
 
 
 def test_real_time_works_too() -> None:
-    """On a clock of real time a bucket refills by itself."""
+    """On a real-time clock, a bucket refills by itself."""
     clock = ScaledClock(1000)
     api = RateLimits(Says(whole()), Account(rpm=60, tpm=10**6), clock)
     for _ in range(60):
@@ -712,8 +723,8 @@ def test_real_time_works_too() -> None:
 def test_a_refusal_names_whose_limit_it_is(
     model: str, tokens: int, named: str
 ) -> None:
-    """A snapshot's refusal names the model whose limit it shares, a long prompt's the limit for
-    long context.
+    """A snapshot's refusal names the model whose limit it shares, and a long prompt's refusal names
+    the limit for long context.
     """
     _, refusal = Account(rpm=10, tpm=30_000).admit(model, tokens, 0.0)
     assert (

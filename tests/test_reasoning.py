@@ -1,5 +1,5 @@
-"""Hidden reasoning: the bill taken apart, an empty answer noticed, a second try that keeps within
-its budget.
+"""Hidden reasoning: splitting the bill, detecting an empty answer, and a second attempt that stays
+within its budget.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def reply(
     visible: int = 0,
     model: str = "o4-mini",
 ) -> ChatCompletion:
-    """A completion with so many hidden tokens, then so many visible ones."""
+    """A completion with this many hidden tokens, followed by this many visible ones."""
     return ChatCompletion.model_validate(
         body(hidden, text, reason, visible, model)
     )
@@ -74,8 +74,8 @@ def body(
 
 
 class Thinks:
-    """A layer that needs so many hidden tokens, then ten visible ones; remembers the budgets it was
-    given.
+    """A layer that needs this many hidden tokens and then ten visible ones. Records the budgets it
+    was given.
     """
 
     def __init__(self, hidden: int, prompt: int = IN) -> None:
@@ -107,8 +107,8 @@ def client_of(layer: Any) -> openai.OpenAI:
 def test_a_budget_is_filled_by_reasoning_first(
     budget: int, hidden: int, visible: int
 ) -> None:
-    """Hidden, visible and free tokens are the budget; no text is written before the reasoning is
-    done.
+    """Hidden, visible, and free tokens add up to the budget, and no text is written before the
+    reasoning is done.
     """
     filled = fill_budget(budget, hidden, visible)
     assert filled.hidden + filled.visible + filled.free == budget
@@ -129,7 +129,7 @@ def test_a_budget_is_filled_by_reasoning_first(
 def test_more_budget_never_makes_an_answer_worse(
     budget: int, more: int, hidden: int, visible: int
 ) -> None:
-    """A greater budget leaves at least as many visible tokens, and misses no more."""
+    """A larger budget leaves at least as many visible tokens and does not lack more tokens."""
     small, large = (
         fill_budget(budget, hidden, visible),
         fill_budget(budget + more, hidden, visible),
@@ -140,14 +140,14 @@ def test_more_budget_never_makes_an_answer_worse(
 
 @pytest.mark.parametrize("needs", [(0, 1, 1), (1, -1, 1), (1, 1, -1)])
 def test_a_budget_that_is_none_is_refused(needs: tuple[int, int, int]) -> None:
-    """A budget is 1 or more, and what is needed is 0 or more."""
+    """A budget is at least 1, and the needed tokens are at least 0."""
     with pytest.raises(ValueError, match="Give a budget of at least 1"):
         fill_budget(*needs)
 
 
 def test_the_bill_is_taken_apart() -> None:
-    """900 of 1,000 tokens out are hidden: 90 % of the output's price; the three parts add up to the
-    price.
+    """If 900 of 1,000 output tokens are hidden, they cost 90% of the output's price. The three
+    parts add up to the price.
     """
     bill = split(reply(900, "8", visible=100))
     assert (bill.hidden, bill.visible, bill.hidden_share) == (900, 100, 0.9)
@@ -165,7 +165,9 @@ def test_the_bill_is_taken_apart() -> None:
 
 @given(hidden=TOKENS, visible=TOKENS)
 def test_the_parts_of_any_bill_add_up(hidden: int, visible: int) -> None:
-    """Prompt, hidden and visible cost are the whole price, to the last digit that matters."""
+    """The prompt's, the hidden, and the visible cost add up to the price, to the last digit that
+    matters.
+    """
     bill = split(reply(hidden, visible=visible), ON)
     assert (
         bill.prompt_cost + bill.hidden_cost + bill.visible_cost
@@ -178,7 +180,9 @@ def test_the_parts_of_any_bill_add_up(hidden: int, visible: int) -> None:
 
 
 def test_a_bill_needs_usage_and_a_price() -> None:
-    """Without usage, or without a known price, there is no bill, and the message says which."""
+    """Without usage or a known price, there is no bill, and the message says which of them is
+    missing.
+    """
     with pytest.raises(ValueError, match="no usage to price"):
         split(reply(1).model_copy(update={"usage": None}))
     with pytest.raises(NoPrice, match="gpt-99"):
@@ -186,8 +190,8 @@ def test_a_bill_needs_usage_and_a_price() -> None:
 
 
 def test_exhausted_is_length_without_text() -> None:
-    """Only a reply that was stopped by its length before any text is exhausted; a cut text or a
-    refusal is not.
+    """Only a reply that reached its length limit before any text is exhausted; text that was cut
+    off or a refusal is not.
     """
     assert exhausted(reply(16, "", "length"))
     assert not exhausted(reply(16, "Half a", "length", 3))
@@ -199,8 +203,8 @@ def test_exhausted_is_length_without_text() -> None:
 
 
 def test_a_stream_can_be_exhausted() -> None:
-    """A stream of stream_text that ends in length without any text is exhausted; one that ends in
-    stop is not.
+    """A stream from stream_text that ends with length before any text is exhausted; one that ends
+    with stop is not.
     """
     for texts, reason, expected in (
         ([], "length", True),
@@ -246,8 +250,8 @@ def test_one_escalation(hidden: int) -> None:
 
 
 def test_no_second_escalation() -> None:
-    """When the ceiling is too low as well, it ends: two calls, and an error with both replies in
-    it.
+    """If the ceiling is also too low, there are two calls and then an error that contains both
+    replies.
     """
     layer = Thinks(5000)
     with pytest.raises(
@@ -266,8 +270,8 @@ def test_no_second_escalation() -> None:
 
 
 def test_what_could_cost_too_much_is_never_sent() -> None:
-    """Both calls are priced with their whole budgets beforehand: a cent too little, and nothing is
-    sent.
+    """Both calls are priced with their full budgets in advance. If max_cost is a cent too low,
+    nothing is sent.
     """
     layer = Thinks(100)
     least = sum(
@@ -291,7 +295,7 @@ def test_what_could_cost_too_much_is_never_sent() -> None:
 
 
 def test_the_first_bill_counts() -> None:
-    """A prompt that was billed higher than counted forbids the second call when it could break
+    """If a prompt was billed higher than counted, the second call is not made if it could exceed
     max_cost.
     """
     layer = Thinks(5000, prompt=10_000)
@@ -338,8 +342,8 @@ def test_never_more_than_allowed(
 
 
 def test_tools_and_schemas_are_reckoned_in() -> None:
-    """What is billed besides the messages counts with a token for each character of its JSON, which
-    is ample.
+    """Anything billed in addition to the messages counts as one token for each character of its
+    JSON, which is ample.
     """
     tools = [
         {
@@ -369,9 +373,7 @@ def test_tools_and_schemas_are_reckoned_in() -> None:
     ],
 )
 def test_bad_arguments_are_told_first(wrong: dict[str, Any], told: str) -> None:
-    """An invalid budget, or a parameter that asks for something else, is refused before
-    anything is sent.
-    """
+    """An invalid budget or an unsuitable parameter is refused before anything is sent."""
     layer = Thinks(100)
     with pytest.raises(ValueError, match=told):
         ask_with_headroom(
@@ -388,8 +390,8 @@ def test_bad_arguments_are_told_first(wrong: dict[str, Any], told: str) -> None:
 
 
 def test_the_wrong_answers_are_paid_for_too() -> None:
-    """The cost of a correct answer is all the money over the correct ones; without one there is no
-    such cost.
+    """The cost of a correct answer is the total cost divided by the number of correct answers.
+    Without any, there is no such cost.
     """
     assert Score(3, 4, 10.0, Decimal("0.06")).cost_per_correct == Decimal(
         "0.02"
@@ -398,7 +400,7 @@ def test_the_wrong_answers_are_paid_for_too() -> None:
 
 
 class Quick:
-    """A stand-in for a client that is quick to make; ``Thinks`` answers."""
+    """A stand-in for a client that is created quickly; ``Thinks`` answers."""
 
     def __init__(self, layer: Thinks) -> None:
         self.layer, self.chat, self.completions = layer, self, self

@@ -1,5 +1,4 @@
-"""coursekit record: recordings are replaced as a whole, or not at all, and what changed is
-reported."""
+"""coursekit record: either all recordings are replaced or none is, and the changes are reported."""
 
 from __future__ import annotations
 
@@ -23,7 +22,8 @@ from support.offline_api import completion, params, request, streamed, whole
 WriteNotebook = Callable[..., Path]
 WRITTEN = Provenance("written", "2026-11-22", "the tests")
 
-# A cell that stores what record mode would: this tests the command, not the client.
+# A cell that stores what record mode would store, because these are tests of the command, not the
+# client.
 STORE = """
 import os, sys
 from pathlib import Path
@@ -67,8 +67,8 @@ def test_recordings_are_replaced_and_the_change_is_told(
     write_notebook: WriteNotebook,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What was added, removed and changed is printed; what an earlier lesson has recorded is left
-    to it.
+    """What was added, removed, and changed is printed. What an earlier lesson has recorded stays
+    there.
     """
     folder = data / "recordings" / "01_basics"
     write_notebook(storing(A="one", B="two", C="three"))
@@ -99,8 +99,8 @@ def test_recordings_are_replaced_and_the_change_is_told(
 def test_a_failing_run_leaves_the_recordings_alone(
     data: Path, write_notebook: WriteNotebook
 ) -> None:
-    """If a cell fails halfway, the error names it; the recordings stay, and no other files are
-    left.
+    """If a cell fails halfway, the error names the cell, the recordings stay, and no other files
+    are left behind.
     """
     folder = data / "recordings" / "01_basics"
     Recordings([folder]).store(request(params("A")), whole("kept"), WRITTEN)
@@ -119,7 +119,7 @@ def test_a_failing_run_leaves_the_recordings_alone(
 def test_an_interrupted_replacement_is_put_back(
     data: Path, write_notebook: WriteNotebook
 ) -> None:
-    """When an earlier run was killed between its two renames, the next one begins from the old
+    """If an earlier run was killed between its two renames, the next run starts from the old
     recordings.
     """
     folder = data / "recordings" / "01_basics"
@@ -137,8 +137,8 @@ def test_nothing_is_sent_without_consent(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """The real API is asked only with a key and a yes: no key, no --yes without a terminal, or a
-    "n" stop before it.
+    """The real API is used only with a key and a yes. The command stops before that without a key,
+    without --yes if there is no terminal, and after an "n".
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(record, "execute", lambda *_: pytest.fail("it ran"))
@@ -157,7 +157,9 @@ def test_nothing_is_sent_without_consent(
 def test_consent_runs_the_notebook_in_record_mode(
     data: Path, write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a key and --yes the notebook runs in record mode, and never on an author's replies."""
+    """With a key and --yes, the notebook runs in record mode, and never with an author's
+    replies.
+    """
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.setenv("COURSEKIT_REPLIES", "left over")
     write_notebook(
@@ -174,7 +176,7 @@ def test_local_needs_the_model_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """--local runs the notebook on the local model, whatever the environment says, and needs no
+    """--local runs the notebook with the local model, whatever the environment says, and needs no
     key. Without a model, it says how to get one.
     """
     notebook = [
@@ -260,8 +262,8 @@ def test_a_slow_cell_that_gets_answers_is_not_ended(
 def test_a_cell_over_its_limit_says_what_to_do(
     write_notebook: WriteNotebook,
 ) -> None:
-    """Without progress to go by, the whole cell has a limit, and the error says how to find out
-    why.
+    """If progress cannot be observed, the entire cell has a limit, and the error says how to find
+    the cause.
     """
     path = write_notebook("import time\ntime.sleep(3600)")
     with pytest.raises(
@@ -274,7 +276,7 @@ def test_a_cell_over_its_limit_says_what_to_do(
 def test_a_cell_that_heeds_no_interrupt_is_ended(
     write_notebook: WriteNotebook,
 ) -> None:
-    """A cell that catches the interrupt ends the run at its next limit: no run is endless."""
+    """If a cell catches the interrupt, the run ends at the next limit, so no run is endless."""
     path = write_notebook(
         "import time",
         """
@@ -295,7 +297,7 @@ while True:
 def test_an_interrupted_run_keeps_what_was_paid(
     data: Path, live: list[str], write_notebook: WriteNotebook
 ) -> None:
-    """Ctrl-C ends the kernel and the command, and says what is saved and how to continue."""
+    """Ctrl-C ends the kernel and the command, which says what is saved and how to continue."""
     write_notebook(
         asking("A"),
         f"import os, signal, time\nos.kill({os.getpid()}, signal.SIGINT)\ntime.sleep(3600)",
@@ -310,7 +312,7 @@ def test_an_interrupted_run_keeps_what_was_paid(
 def test_written_needs_the_authors_file(
     data: Path, write_notebook: WriteNotebook
 ) -> None:
-    """--written without a replies file names the file that is missing."""
+    """Without a replies file, --written names the missing file."""
     write_notebook("1", name="notebooks/04_streaming.ipynb")
     with pytest.raises(
         CommandError, match="04_streaming.toml, which does not exist"
@@ -319,8 +321,8 @@ def test_written_needs_the_authors_file(
 
 
 def test_a_change_is_what_a_learner_would_notice(tmp_path: Path) -> None:
-    """A new id or time is not a change; text, status and usage are, in a stream as in a whole
-    answer.
+    """A new ID or time is not a change, but a new text, status, or usage is, both in a stream and
+    in a complete answer.
     """
     old, new = Recordings([tmp_path / "old"]), Recordings([tmp_path / "new"])
     for recordings, told in ((old, ["Pa", "ris."]), (new, ["Par", "is."])):
@@ -352,7 +354,7 @@ with connect() as client:
 
 
 def asking(*prompts: str) -> str:
-    """A cell whose client asks these in record mode."""
+    """A cell whose client sends these prompts in record mode."""
     call = (
         "client.chat.completions.create(model='gpt-4o', messages=[{{'role': 'user', 'content': "
         "{!r}}}])"
@@ -364,8 +366,8 @@ def asking(*prompts: str) -> str:
 
 @pytest.fixture
 def live(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """An API on this machine that the command's kernels take for the real one; the prompts that
-    reach it.
+    """An API on this machine that the command's kernels use as the real one. Returns the prompts
+    that reach it.
     """
     prompts: list[str] = []
 
@@ -394,9 +396,10 @@ def test_only_what_is_missing_or_named_is_asked(
     write_notebook: WriteNotebook,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One changed prompt is one request; a named one is asked again; --all asks for everything.
-    Recordings that are no longer used are removed, and the report says what was written and is now
-    a server's."""
+    """One changed prompt causes one request, a named answer is requested again, and --all requests
+    everything. Unused recordings are removed, and the report says which answers were written before
+    and are now a server's.
+    """
     folder = data / "recordings" / "01_basics"
     for prompt in "AB":
         Recordings([folder]).store(
@@ -449,8 +452,9 @@ def test_a_late_failure_keeps_what_was_paid(
     write_notebook: WriteNotebook,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """After a failure the lesson's recordings are unchanged, and the next run continues: it asks
-    only for the rest, including the second answer to a request that was asked once."""
+    """After a failure, the lesson's recordings are unchanged. The next run continues with only the
+    remaining requests, including the second answer to a request that was sent once.
+    """
     folder = data / "recordings" / "01_basics"
     Recordings([folder]).store(request(params("A")), whole("written"), WRITTEN)
     write_notebook(asking("A", "B", "C"), "1 / 0")
@@ -478,8 +482,8 @@ def test_a_late_failure_keeps_what_was_paid(
 def test_what_an_earlier_lesson_has_recorded_is_not_asked(
     data: Path, live: list[str], write_notebook: WriteNotebook
 ) -> None:
-    """Replay looks there first, so a second recording would be paid for and never used; errors are
-    not kept.
+    """What an earlier lesson recorded is not recorded again, because replay looks there first, so a
+    second recording would be paid for but never used. Errors are not saved.
     """
     Recordings([data / "recordings" / "00_start_here"]).store(
         request(params("A")), whole("first"), WRITTEN

@@ -27,7 +27,7 @@ from coursekit.offline.recordings import Recordings, read, sent_headers
 from support.loopback import Upstream, upstream
 from support.offline_api import WRITTEN, completion, params, request, streamed
 
-# made up, and no key to who scans this file
+# made up, and not a key to programs that scan this file
 KEY = "-".join(["sk", "proj", "0123456789abcdefghijABCDEFGHIJ"])
 WHOLE = json.dumps(completion("Paris.")).encode()
 
@@ -72,7 +72,7 @@ def texts(folder: Path) -> str:
 def test_recorded_then_replayed_without_the_network(
     tmp_path: Path, recording: Any
 ) -> None:
-    """The answer that the caller got live is what replay gives later, with nobody there."""
+    """Replay later returns the answer that the caller got live, without any server."""
     with upstream(whole) as (url, seen):
         live = recording(tmp_path, url).chat.completions.create(**params())
         assert len(seen) == 1 and seen[0][1]["authorization"] == f"Bearer {KEY}"
@@ -126,7 +126,9 @@ def test_no_secret_reaches_the_disk(
 def test_a_key_in_a_prompt_is_stopped_before_it_is_sent(
     tmp_path: Path, recording: Any
 ) -> None:
-    """A request that carries a key is refused before it leaves the machine, with what to do."""
+    """A request that contains a key is refused before it leaves the machine, with a message that
+    says what to do.
+    """
     with upstream(whole) as (url, seen):
         client = recording(tmp_path, url, api_key="a-key-of-another-form")
         for prompt in (f"my key is {KEY}", "is a-key-of-another-form good?"):
@@ -138,8 +140,8 @@ def test_a_key_in_a_prompt_is_stopped_before_it_is_sent(
 def test_a_stream_passes_at_once_and_is_kept_with_its_times(
     tmp_path: Path, recording: Any
 ) -> None:
-    """While recording, the first text is there long before the last; the stored offsets follow the
-    arrivals.
+    """While recording, the first text arrives long before the last, and the stored offsets are the
+    arrival times.
     """
     with upstream(stream_of(*"abcde", wait=0.03)) as (url, _):
         stream = stream_text(recording(tmp_path, url), **params())
@@ -161,7 +163,7 @@ def test_a_stream_passes_at_once_and_is_kept_with_its_times(
 def test_a_stream_is_kept_although_the_sdk_stops_at_done(
     tmp_path: Path, recording: Any
 ) -> None:
-    """The SDK closes the response when it meets [DONE]; the recording is whole all the same, sync
+    """The SDK closes the response when it reads [DONE], but the recording is complete, both sync
     and async.
     """
     with upstream(stream_of("a")) as (url, _):
@@ -196,8 +198,9 @@ def test_a_stream_is_kept_although_the_sdk_stops_at_done(
 def test_a_last_event_without_its_blank_line_is_kept(
     tmp_path: Path, recording: Any
 ) -> None:
-    """A server may close cleanly without the blank line after its last event: the recording
-    has it all the same, and replays it as the caller got it live."""
+    """A server may close cleanly without the blank line after its last event. The recording still
+    contains that event, and replays it as the caller got it live.
+    """
     *blocks, last = [
         (0.0, event.data)
         for event in streamed(["a", "b"], done=False).events or ()
@@ -222,7 +225,9 @@ def test_a_last_event_without_its_blank_line_is_kept(
 def test_bytes_are_cut_into_events_wherever_they_are_split(
     tmp_path: Path,
 ) -> None:
-    """However the network cuts the bytes, the events are those that the server wrote, each with its time of arrival."""
+    """However the network splits the bytes, the events are those that the server wrote, each with
+    its arrival time.
+    """
     data = b"".join(event.data for event in streamed(["a"]).events or ())
     ends = [found.end() for found in re.finditer(b"\n\n", data)]
     for size in (1, 2, 3, 7, 64, len(data)):
@@ -272,8 +277,8 @@ def test_what_was_not_whole_is_not_kept(tmp_path: Path, recording: Any) -> None:
 def test_answers_of_one_client_are_numbered(
     tmp_path: Path, recording: Any
 ) -> None:
-    """A 429 and then the answer are both kept, so that replay retries as live did; a new client
-    starts over.
+    """A 429 and the answer after it are both saved, so that replay retries as live mode did. A new
+    client starts over.
     """
     refused = json.dumps(
         {
@@ -303,7 +308,7 @@ def test_answers_of_one_client_are_numbered(
 
 
 def test_gzip_is_unpacked(tmp_path: Path, recording: Any) -> None:
-    """A compressed answer is stored and passed on as plain text."""
+    """A compressed answer is stored and forwarded as plain text."""
     import gzip
 
     with upstream(
@@ -497,7 +502,7 @@ WHOLE_ALL_THE_SAME = {
 def test_an_odd_answer_that_is_whole_is_kept_as_it_was(
     tmp_path: Path, recording: Any, more: dict[str, Any]
 ) -> None:
-    """What other servers add or leave out is kept, and replayed as the caller got it."""
+    """What other servers add or leave out is saved, and is replayed as the caller got it."""
     with upstream(
         lambda to: to.whole(
             json.dumps({**completion("Paris."), **more}).encode()
@@ -518,8 +523,8 @@ def test_an_odd_answer_that_is_whole_is_kept_as_it_was(
 def test_an_event_with_numbers_that_json_lacks_is_kept_as_it_was(
     tmp_path: Path, recording: Any
 ) -> None:
-    """llama.cpp and vLLM write a log-probability of nothing as -Infinity: the file is JSON all the
-    same.
+    """llama.cpp and vLLM write the log-probability of an impossible token as -Infinity, but the
+    file is still valid JSON.
     """
     first, *rest = DONE_SEEN
     odd = first.replace(b'"logprobs":null', b'"logprobs":-Infinity').replace(
@@ -541,7 +546,7 @@ def test_an_event_with_numbers_that_json_lacks_is_kept_as_it_was(
 
 
 def test_a_date_of_retry_after_is_stored_as_seconds() -> None:
-    """At replay a date would be long past: the wait that it meant is stored."""
+    """A date in Retry-After would be long past at replay, so the wait that it meant is stored."""
     headers = {
         "Date": "Sun, 29 Nov 2026 09:00:00 GMT",
         "Retry-After": "Sun, 29 Nov 2026 09:00:07 GMT",
@@ -561,8 +566,8 @@ def test_a_date_of_retry_after_is_stored_as_seconds() -> None:
 def test_streams_are_kept_as_the_standard_has_them(
     tmp_path: Path, recording: Any, end: bytes, blank: bytes
 ) -> None:
-    """Whatever ends its lines, with comments, event: and id: lines and data in several lines, a
-    stream is kept.
+    """A stream is saved whatever its line endings, with comments, event: and id: lines, and data on
+    several lines.
     """
     first, *rest = DONE_SEEN
     several = first.replace(b', "', b',\ndata: "', 1).replace(
@@ -594,8 +599,8 @@ def test_streams_are_kept_as_the_standard_has_them(
 def test_errors_are_kept_where_the_author_asks(
     tmp_path: Path, recording: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """COURSEKIT_RECORD_ERRORS names the statuses; the account's ids in the error, and in headers,
-    are not kept.
+    """COURSEKIT_RECORD_ERRORS lists the statuses to save. The account's IDs in the error and in
+    headers are not saved.
     """
     monkeypatch.setenv("COURSEKIT_RECORD_ERRORS", "400, 429")
     text = (
@@ -656,8 +661,8 @@ def test_errors_are_kept_where_the_author_asks(
 def test_a_key_is_told_from_words(
     tmp_path: Path, recording: Any, text: str, secret: bool
 ) -> None:
-    """One rule for both sides: what is refused in a request is removed from an answer, and
-    words are neither refused nor removed.
+    """The same rule applies to both sides: what is refused in a request is removed from an answer,
+    and ordinary words are neither refused nor removed.
     """
     reply = json.dumps(completion(f"It is {text}.")).encode()
     with upstream(lambda to: to.whole(reply)) as (url, seen):
@@ -683,8 +688,8 @@ def test_a_key_is_told_from_words(
     ],
 )
 def test_ids_of_accounts_are_told_from_words(text: str, kept: bool) -> None:
-    """The ids of organizations and projects are removed, wherever they stand; words that begin
-    alike stay.
+    """The IDs of organizations and projects are removed wherever they occur; words that begin in
+    the same way stay.
     """
     assert (
         text.encode() in without_secrets(f"in {text} today".encode())
@@ -708,7 +713,7 @@ def test_ids_of_accounts_are_told_from_words(text: str, kept: bool) -> None:
 def test_provenance_names_the_model_and_where_it_ran(
     url: str, kind: str
 ) -> None:
-    """Only OpenAI's own API is "live"; model and address are named for all."""
+    """Only OpenAI's own API is "live"; the model and the address are stored for every server."""
     for answer in (ApiAnswer(body=WHOLE), streamed(["a"])):
         said = answered_by(url, answer, "2026-11-29")
         assert said.kind == kind and said.on == "2026-11-29"
@@ -720,8 +725,8 @@ def test_provenance_names_the_model_and_where_it_ran(
 def test_what_record_mode_makes_is_ones_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a folder, record mode stores in your own, before the course's; it changes no file of
-    the course.
+    """Without a folder, record mode saves to your own folder, which takes precedence over the
+    course's, and does not change the course's files.
     """
     monkeypatch.setenv("COURSEKIT_OWN_RECORDINGS", str(tmp_path))
     before = {

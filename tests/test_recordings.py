@@ -27,7 +27,7 @@ from support.offline_api import (
 
 
 def test_round_trip_of_a_whole_answer(tmp_path: Path) -> None:
-    """The answer equals the recording: status, allowed headers, body, time."""
+    """The answer equals the recording in its status, allowed headers, body, and time."""
     recordings = Recordings([tmp_path])
     answer = whole("Paris.", after=0.767)
     path = recordings.store(request(), answer, WRITTEN)
@@ -36,7 +36,7 @@ def test_round_trip_of_a_whole_answer(tmp_path: Path) -> None:
 
 
 def test_round_trip_of_a_stream(tmp_path: Path) -> None:
-    """Every event of a stream comes back with its offset, byte for byte."""
+    """Every event of a stream is returned with its offset, byte for byte."""
     answer = streamed(["Par", "is."])
     Recordings([tmp_path]).store(request(), answer, WRITTEN)
     found = Recordings([tmp_path]).answer(name_of(request()))
@@ -58,7 +58,9 @@ def test_round_trip_of_a_stream(tmp_path: Path) -> None:
     ],
 )
 def test_odd_events_are_kept_as_they_are(tmp_path: Path, data: bytes) -> None:
-    """Comments, error events, broken JSON, bad UTF-8 and a half event are stored byte for byte."""
+    """Comments, error events, broken JSON, invalid UTF-8, and half an event are stored byte for
+    byte.
+    """
     answer = ApiAnswer(
         200,
         {"content-type": "text/event-stream"},
@@ -77,8 +79,9 @@ def test_odd_events_are_kept_as_they_are(tmp_path: Path, data: bytes) -> None:
 def test_a_body_that_is_no_json_object_is_kept_as_it_is(
     tmp_path: Path, body: bytes
 ) -> None:
-    """A 503 in plain text, bytes that are not text, an empty body: stored and answered
-    unchanged."""
+    """A 503 in plain text, bytes that are not text, and an empty body are stored and returned
+    unchanged.
+    """
     answer = ApiAnswer(
         503, {"content-type": "text/plain"}, body, source="written"
     )
@@ -90,8 +93,8 @@ def test_a_body_that_is_no_json_object_is_kept_as_it_is(
 
 
 def test_only_allowed_headers_reach_the_disk(tmp_path: Path) -> None:
-    """Cookies and the organization are dropped; rate limits, request id and processing time are
-    kept.
+    """Cookies and the organization are removed; rate limits, the request ID, and the processing
+    time are kept.
     """
     headers = {
         "set-cookie": "a=b",
@@ -114,8 +117,8 @@ def test_only_allowed_headers_reach_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_recording_is_readable_and_stable(tmp_path: Path) -> None:
-    """The file is indented JSON with one line for each event, the same bytes each time it is
-    written.
+    """The file is indented JSON with one line for each event, and has the same bytes each time it
+    is written.
     """
     recordings = Recordings([tmp_path])
     text = recordings.store(
@@ -132,7 +135,7 @@ def test_a_recording_is_readable_and_stable(tmp_path: Path) -> None:
 
 
 def test_the_word_events_in_a_request_does_no_harm(tmp_path: Path) -> None:
-    """A request that itself holds an empty list named events is stored unchanged."""
+    """A request that itself contains an empty list named events is stored unchanged."""
     asked = request({**params(), "metadata": {"events": []}})
     path = Recordings([tmp_path]).store(asked, streamed(["x"]), WRITTEN)
     assert (
@@ -142,7 +145,7 @@ def test_the_word_events_in_a_request_does_no_harm(tmp_path: Path) -> None:
 
 
 def test_zero_and_zero_point_zero_match() -> None:
-    """temperature=0 and temperature=0.0 are the same request; "0" is another."""
+    """temperature=0 and temperature=0.0 are the same request; "0" is a different one."""
     names = {name_of(request(params(temperature=value))) for value in (0, 0.0)}
     assert (
         len(names) == 1
@@ -151,7 +154,7 @@ def test_zero_and_zero_point_zero_match() -> None:
 
 
 def test_a_name_tells_what_was_asked() -> None:
-    """The file name carries the model and the first words of the last message, in plain
+    """The file name contains the model and the first words of the last message, in plain
     characters.
     """
     assert name_of(request()).startswith(
@@ -162,7 +165,9 @@ def test_a_name_tells_what_was_asked() -> None:
 
 
 def test_several_answers_in_order(tmp_path: Path) -> None:
-    """Answers to one request are numbered from 0; storing the first again removes the others."""
+    """Answers to one request are numbered from 0. Storing the first one again removes the
+    others.
+    """
     recordings = Recordings([tmp_path])
     for number, text in enumerate("abc"):
         recordings.store(request(), whole(text), WRITTEN, number)
@@ -180,7 +185,7 @@ def test_several_answers_in_order(tmp_path: Path) -> None:
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
-    """A recording that is replaced while a kernel runs is answered in its new form."""
+    """If a recording is replaced while a kernel runs, the new one answers."""
     recordings = Recordings([tmp_path])
     path = recordings.store(request(), whole("old"), WRITTEN)
     assert recordings.answer(name_of(request()))[0].body == whole("old").body  # type: ignore[index]
@@ -207,7 +212,9 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 def test_a_damaged_recording_names_itself_and_the_cure(
     tmp_path: Path, damage, told: str
 ) -> None:
-    """A recording damaged by hand gives one error with the file, the reason, and what to do."""
+    """A recording that was damaged by hand gives one error with the file, the reason, and what to
+    do.
+    """
     path = Recordings([tmp_path]).store(request(), whole(), WRITTEN)
     path.write_text(damage(path.read_text()))
     with pytest.raises(DamagedRecording) as error:
@@ -222,7 +229,7 @@ def test_a_damaged_recording_names_itself_and_the_cure(
 def test_writing_is_atomic(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the disk fails halfway, the old file is intact and no other file is left."""
+    """If the disk fails halfway, the old file is intact and no other file is left behind."""
     path = tmp_path / "a.json"
     write_atomically(path, "old")
 
@@ -236,8 +243,8 @@ def test_writing_is_atomic(
 
 
 def test_the_first_folder_wins(tmp_path: Path) -> None:
-    """With several folders, the first that has the request answers; new recordings go to the
-    first.
+    """With several folders, the first one that has the request answers. New recordings are saved in
+    the first folder.
     """
     for name in "ab":
         Recordings([tmp_path / name]).store(request(), whole(name), WRITTEN)

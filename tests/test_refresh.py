@@ -1,4 +1,4 @@
-"""coursekit refresh: what is stored of a notebook's outputs."""
+"""coursekit refresh: which parts of a notebook's outputs are stored."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def outputs(path: Path) -> list[list[dict[str, object]]]:
 def test_a_second_refresh_changes_nothing(
     write_notebook: WriteNotebook,
 ) -> None:
-    """Refreshed twice, a notebook with addresses, widgets, pictures, errors and streams is the same
-    file.
+    """If a notebook with addresses, widgets, pictures, errors, and streams is refreshed twice, the
+    file stays the same.
     """
     path = write_notebook(
         v4.new_markdown_cell("# Title"),
@@ -66,7 +66,7 @@ def test_a_second_refresh_changes_nothing(
 def test_what_a_refreshed_notebook_says_of_itself(
     write_notebook: WriteNotebook,
 ) -> None:
-    """Cell ids stay, execution counts run from 1, and neither versions nor times are stored."""
+    """Cell IDs stay, execution counts start at 1, and neither versions nor times are stored."""
     path = write_notebook(
         "1",
         v4.new_code_cell(
@@ -119,8 +119,8 @@ def test_what_a_refreshed_notebook_says_of_itself(
 def test_a_notebook_that_cannot_be_stored_stays_as_it_was(
     write_notebook: WriteNotebook, cell: object, message: str
 ) -> None:
-    """Failing, warning, not raising as promised: the message names the cell, and the file is
-    untouched.
+    """If a cell fails, warns, or does not raise as its tag says, the message names the cell, and
+    the file is unchanged.
     """
     path = write_notebook("print('before')", cell)
     before = path.read_bytes()
@@ -133,7 +133,9 @@ def test_a_notebook_that_cannot_be_stored_stays_as_it_was(
 def test_kernels_see_no_key_and_no_proxy(
     write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cell runs in replay mode at once, without the owner's keys, proxies and settings."""
+    """Cells run in replay mode, without waiting, and without the owner's keys, proxies, and
+    settings.
+    """
     for name in (
         "OPENAI_API_KEY",
         "OTHER_API_KEY",
@@ -153,7 +155,9 @@ def test_kernels_see_no_key_and_no_proxy(
 
 
 def test_sanitized_leaves_everything_else() -> None:
-    """Addresses and the kernel's file names are replaced; colors, ids and short numbers are not."""
+    """Addresses and the kernel's file names are replaced; colors, IDs, and short numbers are
+    not.
+    """
     assert sanitized("<A at 0x7f3a9c0d1e50>") == "<A at 0x...>"
     assert sanitized("/tmp/ipykernel_71/2153.py:1: X") == "<cell>:1: X"
     for text in ("0x1f", "#ff00aa", "gpt-4o-2024-08-06", "id 7f3a9c0d1e50"):

@@ -1,4 +1,4 @@
-"""The words of refusals are data: each kind is used, and each is known with its source and day."""
+"""The wording of refusals is data: each kind is used, and each has a source and a date."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ SOURCE = Path(coursekit.__file__).parent
 CALLS = re.compile(
     r'\b(?:Refused|SchemaFault|refuse|refuse_arguments|failure)\(\s*"(\w+)"'
 )
-# Kinds that are looked up by another word: a model's endpoint, a fault, an event, what is too long.
+# Kinds that are looked up by another word: a model's endpoint, a fault, an event, or what is too
+# long.
 LOOKED_UP = {
     "long_input",
     "long_prompt",
@@ -31,7 +32,7 @@ LOOKED_UP = {
 
 
 def test_every_kind_is_used_and_every_use_is_a_kind() -> None:
-    """A misspelled kind fails here, and so does one that nothing says any more."""
+    """A misspelled kind fails here, and so does a kind that is no longer used."""
     code = [path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py")]
     used = {name for text in code for name in CALLS.findall(text)}
     assert used - set(kinds()) == set(), "write its words: data/refusals.toml"
@@ -42,7 +43,7 @@ def test_every_kind_is_used_and_every_use_is_a_kind() -> None:
 
 @pytest.mark.parametrize("kind", kinds())
 def test_every_kind_has_its_source_and_day(kind: str) -> None:
-    """Each is known from somewhere, on a day that is not in the future, or says that it is
+    """Each refusal has a source with a date that is not in the future, or says that it is
     undated.
     """
     seen = kinds()[kind]["seen"]
@@ -61,6 +62,6 @@ def test_every_rule_of_a_parameter_has_its_source(name: str) -> None:
 
 
 def test_the_other_rules_have_theirs() -> None:
-    """The same for messages, parts, schemas and batches."""
+    """The same applies to messages, parts, schemas, and batches."""
     for name, rule in rules().items():
         assert name == "parameter" or rule["seen"], name

@@ -1,5 +1,5 @@
-"""coursekit record --rename: older recordings get the names by which requests are found; nothing is
-lost.
+"""coursekit record --rename: older recordings get the names by which requests find them, and
+nothing is lost.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from support.offline_api import WRITTEN, params, request, whole
 
 
 def stored(folder: Path, name: str, text: str, **more: object) -> Path:
-    """A recording under a name of its own."""
+    """A recording under some other name."""
     path = Recordings([folder / "aside"]).store(
         request(params(**more)), whole(text), WRITTEN
     )
@@ -29,7 +29,7 @@ def old(digit: int) -> str:
 def test_a_recording_gets_the_name_that_finds_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Old names are replaced, further answers stay in their order, and a second run has nothing to
+    """Old names are replaced, additional answers stay in order, and a second run has nothing to
     do.
     """
     for name, text in ((old(1), "one"), (f"{old(1)}.2", "two")):
@@ -47,8 +47,8 @@ def test_a_recording_gets_the_name_that_finds_it(
 
 
 def test_equal_requests_with_other_answers_are_all_kept(tmp_path: Path) -> None:
-    """What already has the name stays the first answer; others follow it; one that says the same
-    goes.
+    """A recording that already has the name stays the first answer, others follow it, and an
+    identical one is removed.
     """
     Recordings([tmp_path]).store(request(), whole("first"), WRITTEN)
     stored(tmp_path, old(1), "second", stream=False)
@@ -65,7 +65,7 @@ def test_equal_requests_with_other_answers_are_all_kept(tmp_path: Path) -> None:
 def test_a_damaged_recording_is_named_and_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One that cannot be read is reported with its fix, in a subfolder as well, and the others are
+    """An unreadable recording, even in a subfolder, is reported with a fix, and the others are
     renamed.
     """
     (tmp_path / "below").mkdir()
@@ -79,6 +79,6 @@ def test_a_damaged_recording_is_named_and_left(
 def test_a_folder_that_is_not_there_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A mistyped folder is an error, and not an empty one."""
+    """A mistyped folder is an error, not an empty folder."""
     assert main(["record", "--rename", str(tmp_path / "absent")]) == 1
     assert "there is no folder" in capsys.readouterr().err

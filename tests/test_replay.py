@@ -1,5 +1,5 @@
-"""Replay: recorded answers win, in order and repeatedly, and a missing recording explains
-itself.
+"""Replay: recorded answers take precedence, in order and repeatedly, and the error for a missing
+recording explains itself.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def text_of(client, **more: object) -> str | None:
 
 
 def test_answers_come_in_order_and_then_again(tmp_path: Path) -> None:
-    """Two answers to one request alternate, counted for each client: a new client starts over."""
+    """Two answers to one request alternate for each client, and a new client starts over."""
     folder = folder_with(
         tmp_path, (params(), whole("one")), (params(), whole("two"))
     )
@@ -62,7 +62,9 @@ def test_what_is_not_recorded_goes_to_the_next_layer(tmp_path: Path) -> None:
 
 
 def test_used_recordings_are_logged(tmp_path: Path) -> None:
-    """Each served recording's path is appended to the log that the whole-course test reads."""
+    """Each served recording's path is appended to the log that the test of the entire course
+    reads.
+    """
     folder, log = (
         folder_with(tmp_path / "r", (params(), whole())),
         tmp_path / "used.txt",
@@ -93,8 +95,8 @@ def test_twenty_identical_requests_at_once(tmp_path: Path) -> None:
 
 
 def test_one_cell_the_next_another_thread_and_again(tmp_path: Path) -> None:
-    """A client made in one cell works in the next, in another thread, and when a cell is run
-    again.
+    """A client that is created in one cell works in the next one, in another thread, and when a
+    cell is run again.
     """
     client = coursekit.connect(
         "replay",
@@ -147,8 +149,8 @@ def test_a_miss_names_the_nearest_and_what_differs(tmp_path: Path) -> None:
 
 
 def test_a_miss_names_only_what_matters(tmp_path: Path) -> None:
-    """Defaults, identifiers and streaming are not differences, and a parameter goes by the name that
-    it was given.
+    """Defaults, identifiers, and streaming are not differences, and a parameter is shown under the
+    name that was used.
     """
     folder = folder_with(
         tmp_path / "02",
@@ -196,8 +198,8 @@ def test_a_miss_names_all_that_are_as_near(tmp_path: Path) -> None:
 
 
 def test_a_stream_that_breaks_off_is_the_difference(tmp_path: Path) -> None:
-    """Where the request is recorded only as a stream that breaks off, the message says that this is
-    what differs.
+    """If the request is recorded only as a stream that breaks off, the message says that this is
+    the difference.
     """
     folder = folder_with(
         tmp_path, (params(stream=True), streamed(["Par"], finish_reason=None))
@@ -208,7 +210,9 @@ def test_a_stream_that_breaks_off_is_the_difference(tmp_path: Path) -> None:
 
 
 def test_a_miss_is_told_at_once(tmp_path: Path) -> None:
-    """A miss reaches the caller after one attempt: the SDK neither retries nor renames it."""
+    """RecordingNotFound reaches the caller after one attempt: the SDK neither retries it nor
+    changes its type.
+    """
     client = coursekit.connect(
         "replay", recordings=tmp_path, speed="instant", max_retries=5
     )
@@ -223,8 +227,8 @@ def test_a_miss_is_told_at_once(tmp_path: Path) -> None:
 def test_a_miss_in_a_cell_shows_the_cell_and_the_message(
     tmp_path: Path,
 ) -> None:
-    """Uncaught in a notebook, it shows the learner's own line and the message, and nothing from
-    inside the SDK.
+    """If it is not caught in a notebook, the error shows the learner's own line and the message,
+    and nothing from inside the SDK.
     """
     client = coursekit.connect(
         "replay",
@@ -244,8 +248,8 @@ def test_a_miss_in_a_cell_shows_the_cell_and_the_message(
 
 
 def test_a_miss_shows_where_long_texts_part(tmp_path: Path) -> None:
-    """Of two long prompts the message shows the part around the first difference, in one line
-    each.
+    """For two long prompts, the message shows the part around the first difference, each on one
+    line.
     """
     start = "word " * 500
     client = coursekit.connect(
@@ -260,7 +264,9 @@ def test_a_miss_shows_where_long_texts_part(tmp_path: Path) -> None:
 
 
 def test_a_miss_passes_over_a_damaged_neighbour(tmp_path: Path) -> None:
-    """A damaged recording of another request does not hide the message of a miss."""
+    """A damaged recording of another request does not hide the message about a missing
+    recording.
+    """
     folder = folder_with(
         tmp_path, (params("A?"), whole()), (params("B?"), streamed(["b"]))
     )

@@ -1,4 +1,4 @@
-"""Replay after the models of the course's source are gone: not an output changes."""
+"""Replay after the source's models are shut down: not a single output changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# Debian's and Homebrew's libfaketime: the whole process sees another clock
+# Debian's and Homebrew's libfaketime, with which the entire process sees another clock
 FAKETIME = shutil.which("faketime")
 
 
@@ -19,8 +19,8 @@ FAKETIME = shutil.which("faketime")
 @pytest.mark.skipif(FAKETIME is None, reason="no faketime")
 @pytest.mark.parametrize("day", ["2026-12-12", "2027-02-01"])
 def test_every_notebook_shows_the_same_on_a_later_day(day: str) -> None:
-    """With the machine's clock on a day after each shutdown, every stored output of every chapter
-    is reproduced.
+    """With the machine's clock set to a date after each shutdown, every stored output of every
+    chapter is reproduced.
     """
     clock = [str(FAKETIME), f"{day} 12:00:00"]
     tests = [
@@ -35,7 +35,7 @@ def test_every_notebook_shows_the_same_on_a_later_day(day: str) -> None:
         "-o",
         "timeout=0",
     ]
-    # each kernel is a process that this clock has started
+    # each kernel is a process that was started with this clock
     tests += [
         "--ordinary-kernels",
         "notebooks",

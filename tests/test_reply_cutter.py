@@ -1,4 +1,4 @@
-"""Cut it yourself: what a limit leaves of a reply, and whether the text shows the cut."""
+"""Cut it yourself: how much of a reply a limit leaves, and whether the text shows the cut."""
 
 from __future__ import annotations
 
@@ -42,12 +42,16 @@ def reply_of(text: str | None) -> ChatCompletion:
 def test_a_text_looks_finished_when_its_last_sentence_is(
     text: str, finished: bool
 ) -> None:
-    """It ends in a mark that ends a sentence, before quotes or blanks."""
+    """Text looks complete if it ends with a mark that ends a sentence, followed at most by quotes
+    or spaces.
+    """
     assert looks_finished(text) is finished
 
 
 def test_a_limit_leaves_that_many_tokens() -> None:
-    """The first tokens, escaped; the rest only on demand, struck through; always `length`."""
+    """The lab shows the first tokens, escaped, and the rest, struck through, only on request. The
+    finish_reason is always `length`.
+    """
     reply = reply_of(TEXT)
     short = view(reply, 2, rest=False)
     assert ">Yes.</div>" in short
@@ -61,12 +65,12 @@ def test_a_limit_leaves_that_many_tokens() -> None:
 
 
 def test_the_prompt_is_paid_for_at_any_limit() -> None:
-    """34 tokens in at 2.50 dollars per million, and one out at 10."""
+    """34 input tokens cost $2.50 per million, and one output token costs $10 per million."""
     assert "$0.000095" in view(reply_of(TEXT), 1, rest=False)
 
 
 def test_the_controls_draw() -> None:
-    """The slider goes from one token to all but one, and both controls have names."""
+    """The slider goes from one token to all tokens but one, and both controls have names."""
     lab = ReplyCutter(reply_of(TEXT))
     assert lab.limit.min == 1
     assert f"of {lab.limit.max + 1} tokens" in lab.shown.value
@@ -78,6 +82,6 @@ def test_the_controls_draw() -> None:
 
 @pytest.mark.parametrize("text", [None, "", "Yes"])
 def test_a_reply_without_text_cannot_be_cut(text: str | None) -> None:
-    """It says so, and what to pass."""
+    """The error says so, and what to pass."""
     with pytest.raises(ValueError, match="no text to cut. Pass one"):
         ReplyCutter(reply_of(text))

@@ -1,4 +1,4 @@
-"""Types, ranges and names of parameters: each refusal in the API's own words."""
+"""Types, ranges, and names of parameters: each refusal is in the API's own words."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from support.refused import USER, message_of, refusals, refused, taken
 
 @refusals("request_form")
 def test_a_fault_of_form(body: dict[str, Any], error: dict[str, Any]) -> None:
-    """An invalid type, bound, name, or field is refused with its path and with what was
+    """An invalid type, value, name, or field is refused with its path and with what was
     expected.
     """
     assert refused(**body) == error
 
 
 def test_long_values_of_metadata() -> None:
-    """Too many pairs, too long a key (shortened in the message) and too long a value are
-    refused.
+    """Too many pairs, a key that is too long (it is shortened in the message), and a value that is
+    too long are refused.
     """
     pairs, key, value = {f"k{i}": "v" for i in range(17)}, "k" * 70, "x" * 600
     assert message_of(metadata=pairs) == (
@@ -51,7 +51,7 @@ def test_long_values_of_metadata() -> None:
     ],
 )
 def test_too_many_tools(name: str, item: dict[str, Any]) -> None:
-    """128 tools or functions are the most."""
+    """The limit is 128 tools or functions."""
     assert message_of(**{name: [item] * 129}) == (
         f"Invalid '{name}': array too long. Expected an array with maximum length 128, "
         "but got an array with length 129 instead."
@@ -64,7 +64,7 @@ WRONG = {"object": {}, "array": [], "string": "x"}
 
 @pytest.mark.parametrize("name", rules()["parameter"])
 def test_a_rule_refuses_what_it_does_not_take(name: str) -> None:
-    """A value of another type is refused, and the refusal names the parameter."""
+    """A value with another type is refused, and the refusal names the parameter."""
     type_ = rules()["parameter"][name]["type"]
     types = type_ if isinstance(type_, list) else [type_]
     wrong = next(value for each, value in WRONG.items() if each not in types)
@@ -73,7 +73,7 @@ def test_a_rule_refuses_what_it_does_not_take(name: str) -> None:
 
 
 def test_the_head_of_the_rules_explains_each_key() -> None:
-    """A key that is new or misspelled is not in the comment that explains the keys."""
+    """A new or misspelled key is missing in the comment that explains the keys."""
     head = (DATA / "request_rules.toml").read_text(encoding="utf-8")
     words = set(re.findall(r"\w+", head.partition("\n\n")[0]))
     unknown = set(keys_of(rules()["parameter"].values())) - words
@@ -89,7 +89,7 @@ def keys_of(rules: Iterable[Any]) -> Iterator[str]:
 
 
 def test_the_near_side_of_each_bound_is_taken() -> None:
-    """The bounds themselves are right, and so is null, which counts as left out."""
+    """The bounds themselves are valid, and so is null, which counts as left out."""
     assert taken(
         n=1,
         temperature=2,
@@ -126,7 +126,7 @@ def test_the_near_side_of_each_bound_is_taken() -> None:
 
 
 def test_a_whole_number_may_be_written_as_a_decimal() -> None:
-    """16.0 is an integer, as in JSON Schema."""
+    """As in JSON Schema, 16.0 is an integer."""
     assert taken(max_tokens=16.0, n=2.0)
 
 
@@ -134,7 +134,7 @@ def test_a_whole_number_may_be_written_as_a_decimal() -> None:
 def test_a_chat_model_lists_the_arguments_it_does_not_recognize(
     model: str,
 ) -> None:
-    """Models before the o-series name all unknown parameters in one sentence, without param and
+    """Models before the o-series name all unknown parameters in one sentence, without a param or
     code.
     """
     error = refused(model, zzz=1)
@@ -154,7 +154,7 @@ def test_a_chat_model_lists_the_arguments_it_does_not_recognize(
         ("stor", " Did you mean 'stop' or 'store'?"),
         ("temperatur", " Did you mean 'temperature'?"),
         ("top_k", " Did you mean 'top_p'?"),
-        ("messagess", ""),  # the one that is near is there already
+        ("messagess", ""),  # the similar parameter is already there
         ("web_search_options", ""),
         ("x" * 100_000, ""),
     ],
@@ -163,8 +163,8 @@ def test_a_chat_model_lists_the_arguments_it_does_not_recognize(
 def test_a_reasoning_model_names_the_first_unknown_parameter(
     name: str, hint: str
 ) -> None:
-    """The o-series and later name one parameter, and those within two edits that the body does not
-    have yet.
+    """The o-series and later models name one parameter, and similar ones (within two edits) that
+    the body does not have yet.
     """
     error = refused("o4-mini", **{name: 1})
     assert (error["message"], error["param"]) == (
@@ -175,7 +175,7 @@ def test_a_reasoning_model_names_the_first_unknown_parameter(
 
 
 def test_every_rule_is_one_the_checker_reads() -> None:
-    """The rules use no key that nothing checks, so that a misspelled bound cannot pass unseen."""
+    """Every key in the rules is checked somewhere, so that a misspelled bound is noticed."""
     read = {
         "type",
         "expected",
@@ -225,5 +225,5 @@ def test_every_rule_is_one_the_checker_reads() -> None:
 
 
 def test_the_users_message_of_these_tests_is_right() -> None:
-    """The body that these tests spoil is accepted unchanged."""
+    """The body that these tests break is accepted unchanged."""
     assert taken(messages=USER)

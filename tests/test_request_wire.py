@@ -1,4 +1,6 @@
-"""One request, three destinations: the request does not change with them, and nothing is sent anywhere."""
+"""One request, three destinations: the request is the same for each of them, and nothing is sent
+anywhere.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ def lab() -> RequestWire:
 
 
 def test_the_request_is_the_same_for_every_end(lab: RequestWire) -> None:
-    """Address and body do not change; the key is not shown."""
+    """The address and the body do not change, and the key is not shown."""
     requests = {request for request, _ in lab.exchanges.values()}
     assert len(requests) == 1
     (request,) = requests
@@ -31,7 +33,7 @@ def test_the_request_is_the_same_for_every_end(lab: RequestWire) -> None:
 
 
 def test_a_live_client_sends_that_request_too(lab: RequestWire) -> None:
-    """Seen where the network begins, the request for the real API is the one that is drawn."""
+    """At the boundary to the network, the request to the real API is the one in the drawing."""
 
     def network(_: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, json={"choices": [{"message": {}}]})
@@ -45,7 +47,7 @@ def test_a_live_client_sends_that_request_too(lab: RequestWire) -> None:
 
 
 def test_the_transports_are_named_as_they_are() -> None:
-    """The class names in the drawing are those of the clients."""
+    """The class names in the drawing are the clients' real ones."""
     real = openai.OpenAI(api_key="a secret")
     assert type(real._client._transport).__name__ == (
         ENDS["the real API"].transport
@@ -54,7 +56,9 @@ def test_the_transports_are_named_as_they_are() -> None:
 
 @pytest.mark.parametrize("end", ENDS)
 def test_each_end_has_its_answer(lab: RequestWire, end: str) -> None:
-    """The control switches the picture; its words for screen readers name transport and end."""
+    """The control switches the picture, whose text for screen readers names the transport and the
+    destination.
+    """
     lab.end.value = end
     request, answer = lab.exchanges[end]
     assert lab.shown.value == view(end, request, answer)
@@ -65,7 +69,7 @@ def test_each_end_has_its_answer(lab: RequestWire, end: str) -> None:
 def test_the_answers_are_those_of_function_and_recording(
     lab: RequestWire,
 ) -> None:
-    """The function's, the recorded one, and none at all from the real API."""
+    """The answer is the function's, the recorded one, or none at all for the real API."""
     answers = [answer for _, answer in lab.exchanges.values()]
     assert answers[0] == "I am a Python function."
     assert answers[1].startswith("API stands for Application Programming")
@@ -73,7 +77,7 @@ def test_the_answers_are_those_of_function_and_recording(
 
 
 def test_nothing_moves_for_those_who_want_no_motion() -> None:
-    """Every animation is inside the query, ends after one run, and in less than five seconds."""
+    """Every animation is inside the media query, runs once, and ends in less than five seconds."""
     inside, after = MOTION.split("@keyframes", 1)
     assert "prefers-reduced-motion: no-preference" in inside
     assert "animation" not in after

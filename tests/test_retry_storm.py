@@ -1,4 +1,4 @@
-"""The retry storm: its numbers, its bookkeeping, and that jitter is what helps."""
+"""The retry storm: its numbers, its bookkeeping, and how jitter helps."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FIXED, EXPONENTIAL, JITTER = STRATEGIES.values()
 
 
 def test_the_numbers_of_the_chapter() -> None:
-    """200 clients against 20/s: 1,100 calls in 9 s; 1,100 in 159 s; and with seed 0 full jitter 818
-    in 20 s.
+    """With 200 clients and 20 calls per second, the strategies take 1,100 calls in 9 s, 1,100 in
+    159 s, and with full jitter and seed 0, 818 in 20 s.
     """
     told = [
         (storm(policy).calls, round(storm(policy).done or 0))
@@ -26,8 +26,8 @@ def test_the_numbers_of_the_chapter() -> None:
 
 
 def test_the_seed_is_no_lucky_one() -> None:
-    """Over 40 seeds full jitter takes 803 to 841 calls, 818 in the mean, and is done between 16 and
-    40 s.
+    """For 40 seeds, full jitter takes 803 to 841 calls, 818 on average, and is done after 16 to 40
+    s.
     """
     storms = [storm(JITTER, seed=seed) for seed in range(40)]
     assert all(803 <= s.calls <= 841 for s in storms)
@@ -36,7 +36,7 @@ def test_the_seed_is_no_lucky_one() -> None:
 
 
 def test_without_jitter_the_seed_does_not_matter() -> None:
-    """Nothing is left to chance in the two strategies without jitter."""
+    """The two strategies without jitter involve no chance."""
     assert storm(EXPONENTIAL, seed=1) == storm(EXPONENTIAL, seed=2)
 
 
@@ -75,8 +75,8 @@ def test_the_books_balance(
 
 
 def test_who_gives_up_is_not_served() -> None:
-    """With two attempts of a fixed second each, two seconds' worth of clients are served, and
-    nobody is done.
+    """With two attempts a fixed second apart, two seconds' worth of clients are served, and the
+    storm does not finish.
     """
     result = storm(Policy(2, base=1, factor=1, jitter=0, deadline=None))
     assert (len(result.served), result.calls, result.done) == (40, 380, None)

@@ -1,6 +1,4 @@
-"""retry() and retry_async(): attempts, waits on a clock, notifications, and the error that is
-finally raised.
-"""
+"""retry() and retry_async(): attempts, waits on a clock, notifications, and the final error."""
 
 from __future__ import annotations
 
@@ -36,7 +34,7 @@ PLAIN = Policy(4, base=1, cap=8, jitter=0, deadline=None)
 
 
 def failing(*errors: Exception, then: str = "done") -> Callable[[], str]:
-    """A function that raises these in turn, and then returns."""
+    """A function that raises these errors in turn, and then returns."""
     left = list(errors)
 
     def fn() -> str:
@@ -48,7 +46,7 @@ def failing(*errors: Exception, then: str = "done") -> Callable[[], str]:
 
 
 def test_it_waits_on_the_clock_it_is_given() -> None:
-    """Two failures and a success: three attempts, at 0, 1 and 3 s, and no real time passes."""
+    """Two failures and a success take three attempts, at 0, 1, and 3 s, without any real time."""
     clock, attempts = VirtualClock(), list[Attempt]()
     fn = failing(status_error(500), status_error(503))
     assert (
@@ -65,7 +63,9 @@ def test_it_waits_on_the_clock_it_is_given() -> None:
 
 
 def test_the_last_error_is_raised_with_a_note() -> None:
-    """Giving up raises the SDK's own exception, and its note says how often and why."""
+    """Giving up raises the SDK's own exception with a note that says how many attempts there were
+    and why they ended.
+    """
     last = status_error(503)
     with pytest.raises(openai.InternalServerError) as caught:
         retry(
@@ -80,7 +80,7 @@ def test_the_last_error_is_raised_with_a_note() -> None:
 
 
 def test_a_bug_is_raised_as_it_is() -> None:
-    """An error that is not the API's passes through after one attempt, without a note."""
+    """An error that is not the API's propagates after one attempt, without a note."""
     error, attempts = KeyError("x"), list[Attempt]()
     with pytest.raises(KeyError):
         retry(failing(error), clock=VirtualClock(), on_attempt=attempts.append)
@@ -89,7 +89,7 @@ def test_a_bug_is_raised_as_it_is() -> None:
 
 
 def test_an_interrupt_is_not_judged() -> None:
-    """KeyboardInterrupt passes through immediately, and no attempt is reported."""
+    """KeyboardInterrupt propagates immediately, and no attempt is reported."""
     attempts: list[Attempt] = []
 
     def interrupted() -> None:
@@ -101,7 +101,7 @@ def test_an_interrupt_is_not_judged() -> None:
 
 
 def test_beyond_the_deadline_it_gives_up_at_once() -> None:
-    """A Retry-After that would end after the deadline is not waited for at all."""
+    """If Retry-After would end after the deadline, there is no wait at all."""
     clock, error = (
         VirtualClock(),
         status_error(429, "rate_limit_exceeded", retry_after="90"),
@@ -124,7 +124,7 @@ def test_beyond_the_deadline_it_gives_up_at_once() -> None:
 def test_never_more_than_asked_for(
     statuses: list[int], most: int, deadline: float | None, seed: int
 ) -> None:
-    """No more attempts than max_attempts, none that begins after the deadline, and none after a
+    """There are no more attempts than max_attempts, and none starts after the deadline or after a
     success.
     """
     clock, attempts = VirtualClock(), list[Attempt]()
@@ -147,8 +147,8 @@ def test_never_more_than_asked_for(
 
 
 def test_retry_after_is_kept_through_the_real_sdk(tmp_path: Path) -> None:
-    """Against the offline API's 429s the verdict finds no wait cut short, nothing wasted, and the
-    answer.
+    """With the offline API's 429s, the verdict finds no wait that was too short, no wasted request,
+    and an answer.
     """
     client = client_with(tmp_path, Fault("rate_limit", times=3, retry_after=2))
     once = client.with_options(max_retries=0)
@@ -203,7 +203,7 @@ async def test_the_async_form_is_the_same(tmp_path: Path) -> None:
 
 
 async def test_the_async_form_gives_up_like_the_other() -> None:
-    """It raises the last error with its note."""
+    """retry_async raises the last error with its note."""
 
     async def fn() -> None:
         raise status_error(401, "invalid_api_key")
@@ -235,7 +235,7 @@ async def test_cancelling_ends_the_wait() -> None:
 
 
 def test_the_log_names_the_request(caplog: pytest.LogCaptureFixture) -> None:
-    """Each failure is a record with attempt, status, code and request id; giving up is a
+    """Each failure is logged with its attempt, status, code, and request ID. Giving up is a
     warning.
     """
     with (
@@ -274,7 +274,9 @@ def test_the_log_names_the_request(caplog: pytest.LogCaptureFixture) -> None:
 def test_the_log_carries_no_key(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither message nor attributes hold the error, whose request has the key in its headers."""
+    """Neither the message nor the attributes contain the error, whose request has the key in its
+    headers.
+    """
     secret = "sk-" + "secret" * 4
     client = client_with(
         tmp_path, Fault("server_error"), api_key=secret, max_retries=0
@@ -293,7 +295,7 @@ def test_the_log_carries_no_key(
 
 
 def test_clocks() -> None:
-    """A client of connect() has its own clock; any other client uses real time, which passes."""
+    """A client from connect() has its own clock; any other client uses real time."""
     assert isinstance(
         clock_of(connect("replay", speed="instant")), VirtualClock
     )
@@ -301,7 +303,7 @@ def test_clocks() -> None:
     assert isinstance(real, RealClock)
     start = real.now()
     real.wait(start + 0.01)
-    real.wait(start)  # is over already
+    real.wait(start)  # is already over
     assert real.now() >= start + 0.01
     asyncio.run(real.wait_async(real.now() + 0.01))
     assert real.now() >= start + 0.02

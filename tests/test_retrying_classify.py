@@ -1,4 +1,4 @@
-"""classify(): each error of the SDK, and what to do about it."""
+"""classify(): each of the SDK's errors, and what to do about it."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ BILLED = {"timeout", "cut_stream", "cut_stream, abrupt", "malformed"}
     ids=lambda row: row.name,
 )
 def test_of_each_fault(row, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """What each fault of the offline API raises in the real SDK is decided by what a retry can do
-    about it.
+    """The decision on what each of the offline API's faults raises in the real SDK depends on
+    whether a retry can help.
     """
     client = InProcess(tmp_path).client(False, row.faults())
     with pytest.raises((openai.OpenAIError, ValueError)) as caught:
@@ -52,7 +52,7 @@ def test_of_each_fault(row, tmp_path: Path) -> None:  # type: ignore[no-untyped-
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
 def test_the_sdks_own_list_is_retried(status: int) -> None:
-    """408, 409, 429 and all from 500 on are retried, as the SDK does."""
+    """As in the SDK, 408, 409, 429, and every status from 500 on are retried."""
     assert classify(status_error(status)).action == "retry"
 
 
@@ -76,21 +76,23 @@ def test_the_sdks_own_list_is_retried(status: int) -> None:
     ],
 )
 def test_by_status_and_code(status: int, code: str | None, action: str) -> None:
-    """An invalid request gets fixed, a missing permission or an empty account stops everything; quota
-    is not a rate limit.
+    """An invalid request must be fixed, and a missing permission or an empty account stops
+    everything. A quota is not a rate limit.
     """
     assert classify(status_error(status, code)).action == action
 
 
 def test_quota_by_type() -> None:
-    """An empty account is also known by the error's type alone."""
+    """An empty account is recognized even if only the error's type shows it."""
     assert (
         classify(status_error(429, type="insufficient_quota")).action == "stop"
     )
 
 
 def test_too_large_for_any_minute() -> None:
-    """A 429 for a request above the whole limit is to be made smaller: no wait helps."""
+    """A request that gets a 429 because it exceeds the entire limit must be made smaller, because
+    waiting does not help.
+    """
     message = (
         "Request too large for gpt-4o in organization org-1 on tokens per min (TPM): Limit "
         "30000, Requested 40000."
@@ -106,7 +108,9 @@ def test_too_large_for_any_minute() -> None:
 
 
 def test_the_servers_order_goes_before_the_status() -> None:
-    """x-should-retry decides, as in the SDK; but no server's order fills an account."""
+    """As in the SDK, x-should-retry decides, except for an empty account, which no retry can
+    fill.
+    """
     assert classify(status_error(500, x_should_retry="false")).action == "fix"
     assert classify(status_error(400, x_should_retry="true")).action == "retry"
     assert (
@@ -118,7 +122,7 @@ def test_the_servers_order_goes_before_the_status() -> None:
 
 
 def test_advice_fits_the_code() -> None:
-    """The advice on a 400 goes by its code."""
+    """The advice for a 400 depends on its code."""
     assert (
         "Shorten"
         in classify(status_error(400, "context_length_exceeded")).advice
@@ -130,7 +134,9 @@ def test_advice_fits_the_code() -> None:
 
 
 def test_what_was_never_sent_is_not_billed() -> None:
-    """A connection that was never made cost nothing; one that broke, or fell silent, may have."""
+    """A connection that was never made cost nothing, but one that broke or went silent may have
+    cost something.
+    """
     refused, broke = (
         httpx2.ConnectError("no", request=ASKED),
         httpx2.RemoteProtocolError("cut", request=ASKED),
@@ -147,8 +153,8 @@ def test_what_was_never_sent_is_not_billed() -> None:
 
 
 def test_an_error_in_mid_stream() -> None:
-    """The plain APIError of an error event is retried, unless it names the request or the account
-    as the reason.
+    """The plain APIError from an error event is retried, unless its reason is the request or the
+    account.
     """
 
     def reported(type: str) -> openai.APIError:
@@ -163,14 +169,18 @@ def test_an_error_in_mid_stream() -> None:
 
 
 def test_answers_that_are_not_whole() -> None:
-    """A cut stream and broken JSON are asked for again; what the model itself left out is not."""
+    """A stream that was cut off and broken JSON are retried, but not what the model itself left
+    out.
+    """
     assert classify(IncompleteStream("Par")).action == "retry"
     assert classify(json.JSONDecodeError("broken", "{", 1)).action == "retry"
     assert classify(UnusableReply("empty", None)).action == "fix"
 
 
 def test_finish_reasons_that_the_sdk_raises() -> None:
-    """The SDK's errors for length and content_filter are fixed in the request, and are paid for."""
+    """The SDK's errors for length and content_filter must be fixed in the request, and their
+    replies are billed.
+    """
     for kind in ("LengthFinishReasonError", "ContentFilterFinishReasonError"):
         error = getattr(openai, kind).__new__(getattr(openai, kind))
         assert classify(error).action == "fix"
@@ -178,7 +188,7 @@ def test_finish_reasons_that_the_sdk_raises() -> None:
 
 
 def test_a_page_of_html() -> None:
-    """A 200 that is not an answer of the API points at base_url."""
+    """For a 200 that is not one of the API's answers, the advice is to check base_url."""
     answer = httpx2.Response(200, text="<html>", request=ASKED)
     decision = classify(openai.APIResponseValidationError(answer, None))
     assert decision.action == "fix"
@@ -186,9 +196,7 @@ def test_a_page_of_html() -> None:
 
 
 def test_what_is_not_recorded(tmp_path: Path) -> None:
-    """RecordingNotFound is not a failure of the network: another request is needed, or the real
-    API.
-    """
+    """RecordingNotFound is not a network failure: it needs another request or the real API."""
     with pytest.raises(LookupError) as caught:
         connect("replay", recordings=tmp_path).chat.completions.create(
             **params()
@@ -210,7 +218,7 @@ def test_bugs_are_no_errors_of_the_api() -> None:
 
 
 def test_a_client_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The OpenAIError of a client that cannot be made asks for nothing to be sent."""
+    """For the OpenAIError from a client that cannot be created, there is nothing to retry."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_ADMIN_KEY", raising=False)
     with pytest.raises(openai.OpenAIError) as caught:
@@ -219,8 +227,8 @@ def test_a_client_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_table_and_the_questions_fit() -> None:
-    """Each decision has an action, a sentence that says why and one of advice; each kind that is
-    not a status or a class is one that classify() names, and the other way around.
+    """Each decision has an action, a reason, and a sentence of advice. classify() uses exactly the
+    kinds that are neither a status nor a class.
     """
     source = Path(classify.__code__.co_filename).read_text(encoding="utf-8")
     for kind, decision in decisions().items():

@@ -33,8 +33,8 @@ policies = st.builds(
 def test_a_wait_lies_between_its_bounds(
     policy: Policy, attempt: int, seed: int
 ) -> None:
-    """Without a word from the server: from (1 - jitter) times the ceiling to the ceiling, at most
-    the cap.
+    """Without Retry-After, a wait is between (1 - jitter) times the ceiling and the ceiling, and is
+    at most the cap.
     """
     ceiling = policy.ceiling(attempt)
     wait = policy.wait(attempt, None, random.Random(seed))
@@ -46,8 +46,8 @@ def test_a_wait_lies_between_its_bounds(
 def test_never_shorter_than_the_server_asks(
     policy: Policy, attempt: int, asked: float, seed: int
 ) -> None:
-    """With Retry-After: at least that, and at most the ceiling's jitter more, so that clients do
-    not return as one.
+    """With Retry-After, a wait is at least that long, and at most the ceiling's jitter longer, so
+    that clients do not return together.
     """
     error = status_error(429, retry_after_ms=repr(asked * 1000))
     wait = policy.wait(attempt, error, random.Random(seed))
@@ -59,7 +59,9 @@ def test_never_shorter_than_the_server_asks(
 
 
 def test_the_ceiling_doubles() -> None:
-    """base, 2 base, 4 base … up to the cap; with factor 1 it stays."""
+    """The ceiling is base, 2 × base, 4 × base, … up to the cap; with factor 1, it stays the
+    same.
+    """
     assert [Policy(base=0.5, cap=8).ceiling(n) for n in range(1, 7)] == [
         0.5,
         1,
@@ -72,8 +74,8 @@ def test_the_ceiling_doubles() -> None:
 
 
 def test_the_sdks_waits() -> None:
-    """base 0.5, cap 8 and jitter 0.25 are the SDK's own formula: the same bounds, and the same
-    mean.
+    """base 0.5, cap 8, and jitter 0.25 give the SDK's own formula, with the same bounds and the
+    same mean.
     """
     client = openai.OpenAI(api_key="none")
     options: Any = openai._models.FinalRequestOptions(
@@ -133,21 +135,21 @@ def test_the_sdks_waits() -> None:
 def test_spellings_of_retry_after(
     headers: dict[str, str], expected: float | None
 ) -> None:
-    """Milliseconds go before seconds, a date counts from the answer's own date, and nonsense counts
-    for nothing.
+    """Milliseconds take precedence over seconds, a date is relative to the answer's own date, and
+    nonsense is ignored.
     """
     assert seconds_to_wait(headers) == expected
 
 
 def test_errors_without_an_answer_ask_for_nothing() -> None:
-    """A timeout has no response, and so no Retry-After; neither has None."""
+    """A timeout has no response and therefore no Retry-After, and neither does None."""
     assert retry_after(timed_out()) is None
     assert retry_after(None) is None
 
 
 def test_next_gives_up_for_four_reasons() -> None:
-    """Not to be retried; attempts used up; Retry-After beyond the deadline; own wait beyond it.
-    Each says why.
+    """The reasons to stop are an error that must not be retried, no attempts left, and a
+    Retry-After or the policy's own wait beyond the deadline. The message gives the reason.
     """
     rng, policy = (
         random.Random(0),
@@ -172,8 +174,8 @@ def test_next_gives_up_for_four_reasons() -> None:
 
 
 def test_a_wait_that_ends_with_the_deadline_is_begun() -> None:
-    """The deadline includes itself; what is above it is given up, and no less than no time is
-    left.
+    """The deadline is inclusive. Beyond it, the policy gives up, and the remaining time is never
+    negative.
     """
     rng, policy = (
         random.Random(0),
@@ -195,7 +197,9 @@ def test_a_wait_that_ends_with_the_deadline_is_begun() -> None:
 def test_a_wait_beyond_the_policys_patience_is_not_begun(
     asked: str, wait: float | None
 ) -> None:
-    """Retry-After above 120 s ends the attempts at once, as in the SDK, whatever the deadline."""
+    """As in the SDK, a Retry-After above 120 s ends the attempts immediately, whatever the
+    deadline.
+    """
     policy = Policy(2, jitter=0, deadline=None)
     seconds, why = policy.next(
         1, 0, status_error(429, retry_after=asked), random.Random()
@@ -205,7 +209,9 @@ def test_a_wait_beyond_the_policys_patience_is_not_begun(
 
 
 def test_a_patient_policy_waits_as_long_as_the_server_asks() -> None:
-    """deadline=None and patience=inf: an hour is waited for if the server asks for one."""
+    """With deadline=None and patience=inf, the policy waits for an hour if the server asks for
+    it.
+    """
     policy = Policy(2, jitter=0, deadline=None, patience=math.inf)
     assert (
         policy.next(
@@ -229,7 +235,7 @@ def test_a_patient_policy_waits_as_long_as_the_server_asks() -> None:
 def test_a_long_wait_is_said_in_minutes_or_hours(
     seconds: float, text: str
 ) -> None:
-    """duration() gives a wait in the largest unit of which there are two."""
+    """duration() gives a wait in the largest unit of which it has at least two."""
     assert duration(seconds) == text
 
 
@@ -258,7 +264,7 @@ SECONDS = "a number of seconds above 0"
     ],
 )
 def test_values_out_of_range(name: str, value: Any, wanted: str) -> None:
-    """A policy that makes no sense is refused: the message has the value, and what it may be."""
+    """An invalid policy is refused with the value and what is allowed."""
     with pytest.raises(ValueError, match=name) as refused:
         Policy(**{name: value})
     assert (
@@ -283,5 +289,5 @@ def test_values_out_of_range(name: str, value: Any, wanted: str) -> None:
     ],
 )
 def test_values_at_the_bounds(name: str, value: Any) -> None:
-    """The smallest and the largest values that make sense are accepted."""
+    """The smallest and the largest valid values are accepted."""
     assert getattr(Policy(**{name: value}), name) == value

@@ -1,5 +1,5 @@
-"""robust_completion(): a complete text, or an error that says why not, and how many HTTP
-requests that takes.
+"""robust_completion(): a complete text or an error that says why there is none, and how many HTTP
+requests it takes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PROMPT = "What is the capital of France?"
 def client_with(
     folder: Path, *faults: Fault, body: Any = None, **options: Any
 ) -> openai.OpenAI:
-    """A client that knows one answer, behind faults."""
+    """A client with one answer, behind faults."""
     answer = (
         whole("Paris.")
         if body is None
@@ -49,7 +49,9 @@ def attempts_of(client: openai.OpenAI) -> int:
 
 
 def tutorial(client: openai.OpenAI, max_retries: int = 3) -> str | None:
-    """A tutorial's function in our words: its own loop around a client that retries by itself."""
+    """The function of many tutorials, rewritten: its own loop around a client that retries by
+    itself.
+    """
     for attempt in range(max_retries):
         try:
             return (
@@ -76,8 +78,8 @@ def tutorial(client: openai.OpenAI, max_retries: int = 3) -> str | None:
 def test_how_many_http_calls(
     tmp_path: Path, kind: str, theirs: int, ours: int
 ) -> None:
-    """While a failure lasts, a tutorial's three attempts are nine requests; ours are the attempts
-    that make sense.
+    """While a failure lasts, the usual loop with three attempts sends nine requests; ours sends
+    only those that make sense.
     """
     nested = client_with(tmp_path, Fault(kind, times=math.inf))
     with pytest.raises(openai.OpenAIError):
@@ -102,7 +104,7 @@ def test_how_many_http_calls(
     ],
 )
 def test_it_gets_over_what_passes(tmp_path: Path, kind: str) -> None:
-    """Two failures of a kind that passes, and then the text."""
+    """After two temporary failures, the text is returned."""
     attempts: list[Attempt] = []
     client = client_with(tmp_path, Fault(kind, times=2))
     assert (
@@ -133,9 +135,7 @@ def test_a_wrong_request_is_sent_once(
 
 
 def test_the_deadline_shortens_the_timeouts(tmp_path: Path) -> None:
-    """A silent server is left when the deadline comes, not 30 s later; the time is the deadline's
-    to the second.
-    """
+    """With a silent server, the call ends at the deadline, to the second, not 30 s later."""
     client = client_with(tmp_path, Fault("timeout", times=math.inf))
     attempts: list[Attempt] = []
     with pytest.raises(openai.APITimeoutError):
@@ -175,8 +175,8 @@ def test_the_deadline_shortens_the_timeouts(tmp_path: Path) -> None:
 def test_no_part_is_passed_off_as_the_whole(
     tmp_path: Path, change: dict[str, Any], finish_reason: str, told: str
 ) -> None:
-    """An answer that was cut, refused, filtered or left empty raises, is not asked for again, and
-    is handed over.
+    """An answer that was cut off, refused, filtered, or left empty raises an error that contains
+    it, and is not requested again.
     """
     body = completion(finish_reason=finish_reason)
     body["choices"][0]["message"] |= change
@@ -191,9 +191,7 @@ def test_no_part_is_passed_off_as_the_whole(
 
 
 def test_an_answer_without_choices() -> None:
-    """A page of HTML (which the SDK hands over as a str) and an answer without choices are not
-    text.
-    """
+    """An HTML page (which the SDK returns as a str) and an answer without choices are not text."""
     for reply in (
         "<html>",
         SimpleNamespace(choices=None),
@@ -215,7 +213,7 @@ def test_an_answer_without_choices() -> None:
 def test_bad_arguments_cost_nothing(
     tmp_path: Path, call: dict[str, Any], told: str
 ) -> None:
-    """What cannot be meant is refused before anything is sent."""
+    """Invalid arguments are refused before anything is sent."""
     client = client_with(tmp_path)
     with pytest.raises(ValueError, match=told):
         robust_completion(client, PROMPT, **call)
@@ -223,7 +221,7 @@ def test_bad_arguments_cost_nothing(
 
 
 def test_messages_instead_of_a_prompt(tmp_path: Path) -> None:
-    """A list of messages is refused with the function that fits; nothing was sent."""
+    """A list of messages is refused with the name of the right function, and nothing is sent."""
     client = client_with(tmp_path)
     with pytest.raises(TypeError, match=r"got a list.*retry\(\)"):
         robust_completion(client, [PROMPT])  # type: ignore[arg-type]
@@ -231,13 +229,13 @@ def test_messages_instead_of_a_prompt(tmp_path: Path) -> None:
 
 
 def test_an_async_client() -> None:
-    """An async client is refused with the name of what fits."""
+    """An async client is refused with the name of the right function."""
     with pytest.raises(TypeError, match="retry_async"):
         robust_completion(connect_async("replay"), PROMPT)
 
 
 def test_an_argument_that_create_does_not_take(tmp_path: Path) -> None:
-    """An unknown keyword is named, with the one that was meant; nothing was sent."""
+    """An unknown keyword is named together with the one that was meant, and nothing is sent."""
     client = client_with(tmp_path)
     with pytest.raises(TypeError, match="Did you mean max_attempts"):
         robust_completion(client, PROMPT, max_attempt=3)  # type: ignore[arg-type,unused-ignore]
@@ -245,7 +243,7 @@ def test_an_argument_that_create_does_not_take(tmp_path: Path) -> None:
 
 
 def test_what_is_not_recorded(tmp_path: Path) -> None:
-    """In replay mode an unknown prompt says so after one attempt."""
+    """In replay mode, an unknown prompt raises an error that says so after one attempt."""
     attempts: list[Attempt] = []
     with pytest.raises(RecordingNotFound):
         robust_completion(
@@ -257,7 +255,7 @@ def test_what_is_not_recorded(tmp_path: Path) -> None:
 
 
 def test_the_clients_own_retries_stay_as_they_were(tmp_path: Path) -> None:
-    """The SDK's retries are off inside, and only there."""
+    """The SDK's retries are turned off inside the function, and only there."""
     client = client_with(tmp_path)
     robust_completion(client, PROMPT)
     assert client.max_retries == 2

@@ -1,4 +1,4 @@
-"""The replay of a run: at each moment, it shows what had been sent until then."""
+"""The replay of a run: at each moment, it shows what had been sent by then."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class Scored(NamedTuple):
     ],
 )
 def test_a_moment_shows_what_was_sent_until_then(at: float, says: str) -> None:
-    """The counts, and a mark for each request that failed by then; the death once it is noticed."""
+    """The picture shows the counts, a mark for each request that had failed by then, and the
+    model's shutdown after it was noticed.
+    """
     html = view(RUN, at)
     assert says in html
     marks = sum(html.count(shape) for _, shape in MARKS.values())
@@ -49,7 +51,9 @@ def test_a_moment_shows_what_was_sent_until_then(at: float, says: str) -> None:
 
 
 def test_the_bucket_falls_with_a_request_and_fills_with_time() -> None:
-    """From full to what the answer says is left, up by 500 tokens a second, and never above full."""
+    """A bucket goes down from full to what the answer reports as remaining, rises by 500 tokens per
+    second, and never exceeds full.
+    """
     first, _ = re.findall(r'polygon points="([^"]*)"', view(RUN, 10))
     levels = [float(point.split(",")[1]) for point in first.split()]
     floor = max(levels)
@@ -60,7 +64,9 @@ def test_the_bucket_falls_with_a_request_and_fills_with_time() -> None:
 
 
 def test_the_slider_moves_the_moment() -> None:
-    """At its end, where it starts, is the whole run; the stored notebook has that picture."""
+    """The replay starts at its end, which shows the complete run. The stored notebook has that
+    picture.
+    """
     lab = RunReplay(Scored(RUN))
     assert (
         lab.shown.value == view(RUN, 10) == lab._repr_mimebundle_()["text/html"]
@@ -72,13 +78,13 @@ def test_the_slider_moves_the_moment() -> None:
 
 
 def test_a_score_without_requests_is_refused() -> None:
-    """There is nothing to play of a score that was not run here."""
+    """There is nothing to replay for a score that was not run here."""
     with pytest.raises(ValueError, match="attempt"):
         RunReplay(Scored(()))
 
 
 def test_a_real_run_can_be_played() -> None:
-    """attempt() keeps every request of a run with its outcome, in order."""
+    """attempt() records every request in a run with its outcome, in order."""
 
     async def three(client, tickets, budget):  # type: ignore[no-untyped-def]
         answers = {}

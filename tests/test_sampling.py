@@ -47,7 +47,7 @@ def settings(draw: st.DrawFn) -> dict[str, float]:
 def distributions(
     draw: st.DrawFn, *, distinct: bool = False
 ) -> tuple[Floats, Floats]:
-    """Logits and counts of the same length."""
+    """Logits and counts with the same length."""
     size = draw(st.integers(1, 30))
     values = draw(
         st.lists(
@@ -66,7 +66,7 @@ def distributions(
 def test_probabilities_are_a_distribution(
     given: tuple[Floats, Floats], chosen: dict[str, float]
 ) -> None:
-    """Whatever the parameters, no probability is negative and they add up to 1."""
+    """Whatever the parameters, no probability is negative, and they add up to 1."""
     mass = probabilities(*given, **chosen)
     assert (mass >= 0).all()
     assert mass.sum() == pytest.approx(1, abs=1e-12)
@@ -74,7 +74,7 @@ def test_probabilities_are_a_distribution(
 
 @given(logits)
 def test_the_defaults_change_nothing(values: Floats) -> None:
-    """With the API's defaults the probabilities are the softmax of the logits."""
+    """With the API's defaults, the probabilities are the softmax of the logits."""
     assert probabilities(values) == pytest.approx(softmax(values), abs=1e-15)
 
 
@@ -108,7 +108,7 @@ def test_the_order_of_the_vocabulary_does_not_matter(
         name: chosen[name] for name in ("frequency_penalty", "presence_penalty")
     }
     penalized = penalize(values, counts, **penalties)
-    # ties are broken by place, see below
+    # ties are broken by position, see below
     assume(len(np.unique(penalized)) == len(values))
     full = np.sort(softmax(scale(penalized, chosen["temperature"])))[::-1]
     # rounding could move a cut exactly on an edge
@@ -122,8 +122,8 @@ def test_the_order_of_the_vocabulary_does_not_matter(
 
 
 def test_softmax_by_hand() -> None:
-    """softmax(ln 1, ln 2, ln 5) is 1/8, 2/8, 5/8; minus infinity bars a token; large logits do not
-    overflow.
+    """softmax(ln 1, ln 2, ln 5) is 1/8, 2/8, 5/8. Minus infinity excludes a token, and large logits
+    do not overflow.
     """
     assert softmax([0, math.log(2), math.log(5)]) == pytest.approx(
         [1 / 8, 2 / 8, 5 / 8]
@@ -135,7 +135,7 @@ def test_softmax_by_hand() -> None:
 
 
 def test_temperature_divides_the_logits() -> None:
-    """Halving the temperature squares the odds; doubling it takes their root."""
+    """Halving the temperature squares the odds; doubling it takes their square root."""
     nine_to_one = np.log([9.0, 1.0])
     for temperature, odds in [(0.5, 81), (1, 9), (2, 3)]:
         likely, unlikely = probabilities(nine_to_one, temperature=temperature)
@@ -146,7 +146,7 @@ def test_temperature_divides_the_logits() -> None:
 def test_entropy_grows_with_temperature(
     values: Floats, one: float, other: float
 ) -> None:
-    """A higher temperature never makes the distribution surer."""
+    """A higher temperature never makes the distribution more certain."""
     low, high = sorted([one, other])
     cool, warm = (
         entropy_bits(probabilities(values, temperature=value))
@@ -157,8 +157,8 @@ def test_entropy_grows_with_temperature(
 
 @given(logits)
 def test_temperature_zero_is_the_limit(values: Floats) -> None:
-    """Temperature 0 is what a vanishing temperature tends to: the most probable token, ties sharing
-    equally.
+    """Temperature 0 is the limit of a vanishing temperature: only the most probable token remains,
+    and ties share equally.
     """
     frozen = probabilities(values, temperature=0)
     top = values == values.max()
@@ -169,7 +169,7 @@ def test_temperature_zero_is_the_limit(values: Floats) -> None:
 
 
 def test_a_tiny_temperature_does_not_overflow() -> None:
-    """The smallest positive temperature is as good as 0."""
+    """The smallest positive temperature gives the same result as 0."""
     assert probabilities([1.0, 2.0, 3.0], temperature=5e-324).tolist() == [
         0,
         0,
@@ -178,8 +178,8 @@ def test_a_tiny_temperature_does_not_overflow() -> None:
 
 
 def test_penalties_are_a_line_and_a_step() -> None:
-    """Frequency penalty is subtracted once per occurrence, presence penalty once at all, neither
-    from a new token.
+    """The frequency penalty is subtracted once per occurrence and the presence penalty only once,
+    and neither is subtracted from a new token.
     """
     counts = [0, 1, 2, 10]
     assert penalty(counts, frequency_penalty=0.5).tolist() == [0, 0.5, 1, 5]
@@ -204,7 +204,7 @@ def test_zero_penalties_are_the_identity(given: tuple[Floats, Floats]) -> None:
 def test_a_penalty_favors_what_has_not_been_said(
     given: tuple[Floats, Floats], one: float, other: float, presence: float
 ) -> None:
-    """The higher a penalty, the less mass is left to the tokens of the reply so far."""
+    """The higher a penalty, the less mass is left for the tokens in the reply so far."""
     values, counts = given
     low, high = sorted([one, other])
     for name, rest in [
@@ -253,15 +253,15 @@ def test_the_nucleus_grows_with_top_p(
 def test_no_token_of_the_nucleus_can_be_spared(
     values: Floats, top_p: float
 ) -> None:
-    """Without its least probable token the nucleus would not reach top_p."""
+    """Without its least probable token, the nucleus would not reach top_p."""
     mass = softmax(values)
     kept = mass[nucleus(mass, top_p)]
     assert len(kept) == 1 or kept.sum() - kept.min() < top_p + 1e-9
 
 
 def test_ties_at_the_edge_of_the_nucleus() -> None:
-    """Of tokens with equal probability the earlier in the vocabulary is kept first; a barred token
-    never is.
+    """Among tokens with equal probability, those earlier in the vocabulary are kept first. An
+    excluded token is never kept.
     """
     assert nucleus([0.25, 0.25, 0.25, 0.25], 0.5).tolist() == [
         True,
@@ -273,7 +273,7 @@ def test_ties_at_the_edge_of_the_nucleus() -> None:
 
 
 def test_entropy_in_bits() -> None:
-    """A sure token has 0 bits, a fair coin 1, eight equal tokens 3."""
+    """A certain token has 0 bits, a fair coin has 1, and eight equally probable tokens have 3."""
     assert entropy_bits([0, 1, 0]) == 0
     assert str(entropy_bits([1.0])) == "0.0"
     assert entropy_bits([0.5, 0.5]) == pytest.approx(1)
@@ -281,8 +281,8 @@ def test_entropy_in_bits() -> None:
 
 
 def test_perplexity() -> None:
-    """Perplexity is exp of the mean negative logprob: 1 when sure, n for a choice among n; nothing
-    has none.
+    """Perplexity is exp of the mean negative logprob: 1 for certainty, and n for a fair choice
+    among n tokens. An empty list has none.
     """
     assert perplexity([0, 0]) == 1
     assert perplexity([math.log(1 / 6)] * 5) == pytest.approx(6)
@@ -295,7 +295,7 @@ def test_perplexity() -> None:
 def test_a_draw_is_possible_and_repeatable(
     given: tuple[Floats, Floats], chosen: dict[str, float], seed: int
 ) -> None:
-    """Only tokens with a probability are drawn, and the same seed draws the same ones."""
+    """Only tokens with a nonzero probability are drawn, and the same seed draws the same tokens."""
     mass = probabilities(*given, **chosen)
     drawn = sample(mass, np.random.default_rng(seed), draws=20)
     assert (mass[drawn] > 0).all()
@@ -304,7 +304,7 @@ def test_a_draw_is_possible_and_repeatable(
 
 
 def test_draws_follow_the_probabilities() -> None:
-    """In 100,000 draws each token's share is within 1% of its probability."""
+    """In 100,000 draws, each token's share is within 1% of its probability."""
     mass = np.array([0.1, 0.6, 0.3])
     shares = (
         np.bincount(sample(mass, np.random.default_rng(0), draws=100_000))
@@ -351,7 +351,9 @@ def test_draws_follow_the_probabilities() -> None:
 def test_what_the_api_refuses_is_refused(
     name: str, value: float, refusal: str
 ) -> None:
-    """A parameter out of range is a ValueError in the API's words, wherever it is given."""
+    """A parameter that is out of range raises a ValueError in the API's words, wherever it is
+    given.
+    """
     calls = [lambda: check_ranges(**{name: value})]
     calls += [
         lambda call=call: call([1.0, 2.0], **{name: value})
@@ -364,7 +366,7 @@ def test_what_the_api_refuses_is_refused(
 
 
 def test_what_is_no_number_is_refused() -> None:
-    """A parameter of the wrong type is a TypeError in the API's words."""
+    """A parameter with the wrong type raises a TypeError in the API's words."""
     with pytest.raises(
         TypeError,
         match="Invalid type for 'temperature': expected a decimal, but got a string instead",
@@ -392,9 +394,7 @@ def test_what_is_no_number_is_refused() -> None:
 def test_arrays_that_mean_nothing_are_refused(
     call: object, message: str
 ) -> None:
-    """Logits, counts and probabilities that cannot be such are a ValueError that says what is
-    expected.
-    """
+    """Invalid logits, counts, and probabilities raise a ValueError that says what is expected."""
     with pytest.raises(ValueError, match=message):
         call()  # type: ignore[operator]
 
@@ -403,8 +403,8 @@ def test_arrays_that_mean_nothing_are_refused(
 def test_before_and_after(
     given: tuple[Floats, Floats], chosen: dict[str, float], top: int
 ) -> None:
-    """The comparison shows the most probable tokens before, and nothing of it is computed in
-    another way.
+    """The comparison shows the tokens that were most probable before, computed by the same
+    functions as everything else.
     """
     values, counts = given
     both = before_and_after(values, counts, top=top, **chosen)

@@ -1,5 +1,5 @@
-"""The sampling lab: its controls, its request, what it says in replay mode, and that moving it
-leaks nothing.
+"""The sampling lab: its controls, its request, its messages in replay mode, and that moving the
+controls leaks nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def body(settings: Settings, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two settings are recorded for the dog, and a third request that the lab does not send."""
+    """There are recordings for two settings for the dog, and for a third request that the lab does
+    not send.
+    """
     other = (body(COLD, logprobs=True), whole("Not this."))
     return folder_with(
         tmp_path,
@@ -54,7 +56,7 @@ def lab_of(folder: Path, **options: Any) -> SamplingLab:
 
 
 def test_every_control_has_a_name_and_the_api_s_range(folder: Path) -> None:
-    """Each slider is named and bounded as the parameter is; buttons say what they do."""
+    """Each slider has the parameter's name and bounds, and buttons say what they do."""
     lab = lab_of(folder)
     assert {
         name: (s.description, s.min, s.max) for name, s in lab.sliders.items()
@@ -76,7 +78,7 @@ def test_every_control_has_a_name_and_the_api_s_range(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", [*SLIDERS, "seed"])
 def test_a_moved_slider_redraws(folder: Path, name: str) -> None:
-    """The picture is always view() of what the controls say."""
+    """The picture is always view() of the controls' values."""
     lab = lab_of(folder)
     lab.sample.click()
     lab.sliders[name].value = 0.5 if name in SLIDERS else 9
@@ -87,7 +89,7 @@ def test_a_moved_slider_redraws(folder: Path, name: str) -> None:
 def test_a_prompt_begins_anew_and_reset_gives_the_defaults(
     folder: Path,
 ) -> None:
-    """Another prompt keeps the sliders and forgets the draws; reset restores the API's defaults."""
+    """Another prompt keeps the sliders and removes the draws. Reset restores the API's defaults."""
     lab = lab_of(folder)
     lab.use(HOT)
     lab.sample.click()
@@ -98,7 +100,7 @@ def test_a_prompt_begins_anew_and_reset_gives_the_defaults(
 
 
 def test_sampling_goes_on_with_the_same_seed(folder: Path) -> None:
-    """Each press draws 20 more; the first ones stay."""
+    """Each press draws 20 more tokens, and the earlier ones stay."""
     lab = lab_of(folder)
     for presses in (1, 2, 3):
         lab.sample.click()
@@ -106,8 +108,8 @@ def test_sampling_goes_on_with_the_same_seed(folder: Path) -> None:
 
 
 def test_in_replay_the_recorded_settings_are_offered(folder: Path) -> None:
-    """What "Send" would send is offered; choosing moves the sliders; a prompt without recordings
-    offers nothing.
+    """The menu offers the recorded settings that "Send" would send. Choosing one moves the sliders.
+    For a prompt without recordings, the menu is empty.
     """
     lab = lab_of(folder)
     assert recorded_settings(DOG, "gpt-4o", Recordings([folder])) == [COLD, HOT]
@@ -117,7 +119,7 @@ def test_in_replay_the_recorded_settings_are_offered(folder: Path) -> None:
         str(HOT),
     ]
     assert lab.recorded.index == 0  # "choose …" is what the menu shows
-    for _ in range(2):  # after a reset it can be chosen again
+    for _ in range(2):  # after a reset, it can be chosen again
         lab.recorded.value = HOT
         assert lab.settings == HOT
         lab.reset.click()
@@ -127,7 +129,7 @@ def test_in_replay_the_recorded_settings_are_offered(folder: Path) -> None:
 
 
 def test_send_asks_with_the_same_settings(folder: Path) -> None:
-    """The reply, the request and the receipt are shown, and the meter counts the call."""
+    """The reply, the request, and the receipt are shown, and the meter counts the call."""
     lab = lab_of(folder)
     lab.use(HOT)
     lab.send.click()
@@ -143,8 +145,8 @@ def test_send_asks_with_the_same_settings(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_button_never_sees_half_of_a_choice(folder: Path) -> None:
-    """JupyterLab handles buttons and sliders in two threads. A request sent meanwhile has one
-    complete group of settings.
+    """JupyterLab handles buttons and sliders in two threads. A request that is sent in the meantime
+    has one complete set of settings.
     """
     lab = lab_of(folder)
     asked: list[str] = []
@@ -195,7 +197,7 @@ def test_an_error_of_the_api_is_shown_in_place(tmp_path: Path) -> None:
 def test_a_hostile_reply_is_shown_and_harmless(
     tmp_path: Path, hostile: str
 ) -> None:
-    """A reply is text, and a long one is cut in sight."""
+    """A reply is shown as text, and a long one is visibly cut."""
     lab = lab_of(folder_with(tmp_path, (body(Settings()), whole(hostile))))
     lab.send.click()
     reader = HtmlReader(lab.answer.value)
@@ -209,15 +211,15 @@ def test_a_hostile_reply_is_shown_and_harmless(
 def test_in_live_mode_nothing_recorded_is_offered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Live, the API answers every setting, so the list is not shown; nothing is sent before "Send"
-    is pressed.
+    """In live mode, the API answers every setting, so the list is not shown. Nothing is sent before
+    "Send" is pressed.
     """
     monkeypatch.setenv("OPENAI_API_KEY", "not-a-key")
     assert SamplingLab(connect("live")).recorded.layout.display == "none"
 
 
 def test_the_chapter_s_meter_takes_the_calls(folder: Path) -> None:
-    """A meter that is handed in counts what the lab sends."""
+    """A meter that is passed in counts what the lab sends."""
     client = connect("replay", recordings=folder, speed="instant")
     meter = Meter(client)
     lab = SamplingLab(
@@ -231,7 +233,7 @@ def test_the_chapter_s_meter_takes_the_calls(folder: Path) -> None:
 def test_without_a_kernel_the_first_view_is_an_ordinary_output(
     folder: Path,
 ) -> None:
-    """The stored notebook holds the picture as HTML, with a plain text for terminals."""
+    """The stored notebook contains the picture as HTML, with plain text for terminals."""
     bundle = lab_of(folder)._repr_mimebundle_()
     assert bundle["text/html"] == view(DOG, Settings())
     assert (
@@ -241,7 +243,7 @@ def test_without_a_kernel_the_first_view_is_an_ordinary_output(
 
 @pytest.mark.slow
 def test_moves_leak_nothing(folder: Path) -> None:
-    """After 100 moves there are no more widgets, figures or bytes than after the first 20."""
+    """After 100 moves, there are no more widgets, figures, or bytes than after the first 20."""
     lab = lab_of(folder)
     lab.sample.click()
 
@@ -269,7 +271,7 @@ def test_moves_leak_nothing(folder: Path) -> None:
 
 
 def test_the_text_grows_token_by_token(folder: Path) -> None:
-    """A token's button adds it, and the next ones are named; Step back takes it away again."""
+    """A token's button adds it, and the next tokens are shown. Step back removes it again."""
     lab = SamplingLab(connect("replay", recordings=folder, speed="instant"))
     assert lab.next[0].description == "·green 49%"
     assert lab.back.disabled
@@ -288,7 +290,7 @@ def test_the_text_grows_token_by_token(folder: Path) -> None:
 
 
 def test_a_token_is_drawn_by_the_seed(folder: Path) -> None:
-    """The same seed and settings grow the same text; at the edge of the garden nothing grows."""
+    """The same seed and settings grow the same text. At the edge of the garden, nothing grows."""
     lab = SamplingLab(connect("replay", recordings=folder, speed="instant"))
     texts = []
     for _ in range(2):
@@ -334,7 +336,7 @@ def test_send_sends_the_text_as_it_has_grown(tmp_path: Path) -> None:
 
 
 def test_a_prompt_without_a_garden_has_no_buttons_to_grow(folder: Path) -> None:
-    """They are shown for the prompt that has one."""
+    """The garden's controls are shown only for the prompt that has a garden."""
     lab = lab_of(folder)
     assert lab.growing.layout.display == "none"
     lab.prompt.value = "traffic_light"

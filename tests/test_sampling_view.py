@@ -1,4 +1,4 @@
-"""The sampling lab's picture: its numbers are those of coursekit.sampling, its text is safe."""
+"""The sampling lab's picture: its numbers come from coursekit.sampling, and its text is safe."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ LOOP = load_distribution("haiku_loop")
 def test_every_number_shown_is_that_of_sampling(
     name: str, chosen: Settings
 ) -> None:
-    """Each row's shares, the sum of the others, both entropies and the nucleus are what
-    coursekit.sampling gives.
+    """Each row's shares, the sum of the others, both entropies, and the nucleus are what
+    coursekit.sampling computes.
     """
     kept = load_distribution(name)
     reader = HtmlReader(view(kept, chosen))
@@ -73,7 +73,7 @@ def test_every_number_shown_is_that_of_sampling(
 
 
 def test_a_bar_is_as_long_as_its_share() -> None:
-    """The width of each bar is its probability in percent of the track."""
+    """Each bar's width is its probability, as a percentage of the track."""
     html = view(LOOP, Settings(temperature=1.5))
     widths = [
         float(width)
@@ -93,7 +93,7 @@ def test_a_bar_is_as_long_as_its_share() -> None:
 
 
 def test_draws_are_the_seed_s_and_add_up() -> None:
-    """The draws listed are the last 20 of those the seed draws; the column counts all of them."""
+    """The list has the last 20 draws with the seed, and the column counts all of them."""
     chosen = Settings(temperature=1.2, seed=7)
     kept = load_distribution("traffic_light")
     after = sampling.probabilities(kept.logits, temperature=1.2)
@@ -108,7 +108,7 @@ def test_draws_are_the_seed_s_and_add_up() -> None:
 
 
 def test_without_draws_nothing_is_said_of_them() -> None:
-    """Before the first press of the button there is neither a column nor a list."""
+    """Before the button is pressed for the first time, there is neither a column nor a list."""
     reader = HtmlReader(view(LOOP, Settings()))
     assert "draws" not in reader.text
     assert reader.rows[0] == [
@@ -130,8 +130,9 @@ GARDEN = load_distribution("traffic_light")
 @pytest.mark.slow
 @given(PARAMETERS)
 def test_a_block_is_as_high_as_its_text_is_probable(chosen: Settings) -> None:
-    """A block's height is the product of its tokens' probabilities, each after the settings and with
-    the tokens before it as the reply so far; the blocks after another fill its height.
+    """A block's height is the product of its tokens' probabilities, each with the settings applied
+    and with the tokens before it as the reply so far. The blocks that follow a block fill its
+    height.
     """
     blocks = {block.path: block for block in blocks_of(GARDEN, chosen)}
     for path, block in blocks.items():
@@ -162,7 +163,9 @@ def test_a_block_is_as_high_as_its_text_is_probable(chosen: Settings) -> None:
 
 
 def test_temperature_narrows_and_widens_the_garden() -> None:
-    """At 0 a single text is left, with the whole height; at 2 nearly all is the rest."""
+    """At temperature 0, a single text is left with the full height; at 2, nearly everything is the
+    rest.
+    """
     cold = [
         block
         for block in blocks_of(GARDEN, Settings(temperature=0))
@@ -179,7 +182,7 @@ def test_temperature_narrows_and_widens_the_garden() -> None:
 
 
 def test_the_path_has_a_frame_and_stands_in_the_text() -> None:
-    """The tokens that were added are part of the given text, and their blocks are framed."""
+    """Added tokens are part of the given text, and their blocks are framed."""
     html = view(GARDEN, Settings(), path=(" green", ","))
     assert html.count('stroke="currentColor"') == 2
     assert "The traffic light turned<b> green,</b>▮" in html
@@ -198,7 +201,7 @@ def test_at_the_edge_it_says_so() -> None:
 def test_a_hostile_prompt_and_token_are_shown_and_harmless(
     hostile: str,
 ) -> None:
-    """Text from a model's vocabulary or a prompt is text."""
+    """Text from a model's vocabulary or a prompt is shown as text, never as markup."""
     kept = replace(
         LOOP,
         text=hostile.replace("\ud83d", ""),
@@ -224,8 +227,8 @@ def test_a_hostile_prompt_and_token_are_shown_and_harmless(
 
 
 def test_the_request_names_what_differs_from_the_default() -> None:
-    """Temperature, seed and limit always, the others where they are not the default; the question is a
-    message.
+    """A request always has the temperature, the seed, and the limit. The other parameters are
+    included if they are not the default, and the question is a message.
     """
     assert request_of(LOOP, Settings(), "gpt-4o", 60) == {
         "model": "gpt-4o",
@@ -250,11 +253,11 @@ def test_the_request_names_what_differs_from_the_default() -> None:
 
 @given(PARAMETERS)
 def test_settings_survive_a_request(chosen: Settings) -> None:
-    """What settings_of() reads from a request's body are the settings that made it."""
+    """settings_of() reads from a request's body the settings that made it."""
     assert settings_of(request_of(LOOP, chosen, "gpt-4o", 60)) == chosen
 
 
 def test_settings_are_said_as_a_request_says_them() -> None:
-    """The short form names temperature, seed, and what is not the default."""
+    """The short form names the temperature, the seed, and everything that is not the default."""
     assert str(Settings(temperature=0)) == "temperature 0, seed 1"
     assert str(Settings(1.5, top_p=0.5)) == "temperature 1.5, top_p 0.5, seed 1"

@@ -1,5 +1,5 @@
-"""JSON schemas, strict or not: what the API refuses, with the path into the schema that it
-writes.
+"""JSON schemas, strict or not: what the API refuses, with the path in the schema that it
+reports.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ REQUIRED = "'required' is required to be supplied and to be an array including e
 def of(
     properties: dict[str, Any], required: list[str] | None = None, **more: Any
 ) -> dict[str, Any]:
-    """An object schema that strict mode takes, apart from ``more``."""
+    """An object schema that strict mode accepts, except for ``more``."""
     asked = list(properties) if required is None else required
     return {
         "type": "object",
@@ -74,7 +74,7 @@ def format_of(schema: Any, strict: bool = True) -> dict[str, Any]:
 def test_a_strict_response_format_must_be_closed_and_complete(
     schema: dict[str, Any], text: str
 ) -> None:
-    """Every object of a strict schema forbids other properties and requires all of its own."""
+    """Every object in a strict schema forbids other properties and requires all of its own."""
     error = refused(response_format=format_of(schema))
     assert (
         error["message"] == f"Invalid schema for response_format 'step': {text}"
@@ -84,7 +84,7 @@ def test_a_strict_response_format_must_be_closed_and_complete(
 
 
 def test_a_strict_function_is_held_to_the_same() -> None:
-    """The parameters of a strict function are named by the tool's place."""
+    """A strict function's parameters are named by the tool's position."""
     loose = {
         "type": "function",
         "function": {
@@ -112,7 +112,7 @@ def test_a_strict_function_is_held_to_the_same() -> None:
 
 
 def test_a_right_schema_is_taken() -> None:
-    """Closed and complete objects, however deep, pass."""
+    """Closed and complete objects pass, however deep they are."""
     steps = {
         "type": "array",
         "items": of({"explanation": NAME, "output": NAME}),
@@ -128,12 +128,12 @@ def test_a_right_schema_is_taken() -> None:
 def test_schemas_that_are_refused(
     body: dict[str, Any], error: dict[str, Any]
 ) -> None:
-    """Genuine refusals of functions, in their words."""
+    """Genuine refusals of functions are reproduced word for word."""
     assert error_of(refusal_of(chat(**body))) == error
 
 
 def nested(levels: int) -> dict[str, Any]:
-    """A strict schema whose objects are nested so deep: the innermost has a string."""
+    """A strict schema with objects nested this deep; the innermost one has a string."""
     schema: dict[str, Any] = NAME
     for _ in range(levels):
         schema = of({"a": schema})
@@ -141,7 +141,9 @@ def nested(levels: int) -> dict[str, Any]:
 
 
 def test_a_strict_schema_has_ten_levels_at_most() -> None:
-    """Properties and items each are a level; what is loose may be nested deeper."""
+    """Properties and items each count as a level. Schemas that are not strict may be nested
+    deeper.
+    """
     assert taken(response_format=format_of(nested(10)))
     message = refused(response_format=format_of(nested(11)))["message"]
     assert message.endswith("'step': 11 levels of nesting exceeds limit of 10.")
@@ -150,7 +152,7 @@ def test_a_strict_schema_has_ten_levels_at_most() -> None:
 
 @pytest.mark.slow
 def test_a_strict_schema_has_five_thousand_properties_at_most() -> None:
-    """The properties of all its objects are counted together."""
+    """The properties of all objects in a schema are counted together."""
     many = of({"a": of({f"p{i}": NAME for i in range(4_999)})})
     assert taken(response_format=format_of(many))
     more = of({"a": of({f"p{i}": NAME for i in range(5_000)})})
@@ -182,5 +184,7 @@ def test_a_strict_schema_has_five_thousand_properties_at_most() -> None:
     ],
 )
 def test_what_strict_mode_takes(schema: dict[str, Any]) -> None:
-    """The nine formats, nullable enums, references to definitions and to the root, bounds."""
+    """The nine formats, nullable enums, references to definitions and to the root, and bounds are
+    accepted.
+    """
     assert taken(response_format=format_of(schema))

@@ -1,4 +1,4 @@
-"""The scores of the capstone that this machine keeps."""
+"""The capstone's scores that are saved on this machine."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_attempts_are_kept_beside_the_progress_best_first(kept: Path) -> None:
-    """Each kept score is in the file and on the board, the best first; the progress itself is not
-    touched.
+    """Each saved score is in the file and on the board, with the best first. The progress itself is
+    unchanged.
     """
     scoreboard.keep("first try", score(120))
     board = scoreboard.keep("two lanes", score(60))
@@ -48,8 +48,9 @@ def test_attempts_are_kept_beside_the_progress_best_first(kept: Path) -> None:
 
 
 def test_of_a_name_and_seed_the_best_counts(kept: Path) -> None:
-    """Running the cell again changes nothing, a worse run neither, a better one raises the row;
-    another seed has its own."""
+    """Running the cell again or a worse run changes nothing, and a better run raises the row.
+    Another seed has its own row.
+    """
     for seconds in (100, 100, 170, 50):
         scoreboard.keep("mine", score(seconds))
     assert [round(row.total, 1) for row in scoreboard.saved().rows] == [
@@ -62,8 +63,9 @@ def test_of_a_name_and_seed_the_best_counts(kept: Path) -> None:
 def test_switched_off_only_this_attempt_is_shown(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """COURSEKIT_PROGRESS=off, as for stored outputs: the board has the attempt itself, no file, and
-    nothing of this machine."""
+    """With COURSEKIT_PROGRESS=off, as for stored outputs, the board shows only the attempt itself,
+    and no file is written or read.
+    """
     monkeypatch.setenv("COURSEKIT_PROGRESS", "off")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     board = scoreboard.keep("mine", score())
@@ -92,7 +94,7 @@ def test_a_damaged_file_is_set_aside(kept: Path, damage: str) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_told(kept: Path) -> None:
-    """Where the file cannot be written the attempt is shown all the same, with the reason."""
+    """If the file cannot be written, the attempt is still shown, with the reason."""
     kept.parent.write_text("a file where the folder should be")
     board = scoreboard.keep("mine", score())
     assert [row.name for row in board.rows] == ["mine"]
@@ -100,7 +102,7 @@ def test_a_place_that_cannot_be_written_is_told(kept: Path) -> None:
 
 
 def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:
-    """Several processes that keep scores at the same time: all of them are there."""
+    """If several processes save scores at the same time, all scores are saved."""
     code = (
         "import sys; from decimal import Decimal; from coursekit.checks.capstone import Facts, "
         "ScoredRun, scoreboard\n"
@@ -133,7 +135,7 @@ def test_names_are_texts_and_not_html(kept: Path) -> None:
 
 
 def test_the_board_names_its_columns(kept: Path) -> None:
-    """Text and HTML have the total and every axis."""
+    """Text and HTML contain the total and every axis."""
     board = scoreboard.keep("mine", score(97.5))
     table = HtmlReader(board._repr_mimebundle_()["text/html"]).rows
     assert table[0] == [

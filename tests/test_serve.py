@@ -31,7 +31,7 @@ def test_elsewhere_needs_an_access_token(host: str) -> None:
 
 
 def test_elsewhere_with_an_access_token() -> None:
-    """With an access token any address is opened."""
+    """With an access token, any address is opened."""
     with listen("0.0.0.0", 0, "long-enough-one") as listener:
         assert listener.getsockname()[1] > 0
     assert [
@@ -51,8 +51,8 @@ def test_a_port_that_is_taken() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_the_command(tmp_path: Path, sign: signal.Signals) -> None:
-    """``coursekit serve`` prints its address and a fresh admin token, answers, logs, and shuts down
-    cleanly when asked to.
+    """``coursekit serve`` prints its address and a new admin token, answers, logs, and shuts down
+    cleanly on request.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))
     command = [
@@ -121,7 +121,7 @@ def test_the_command(tmp_path: Path, sign: signal.Signals) -> None:
 def test_what_the_command_refuses(
     arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What makes no sense, or would be unsafe, is one error message, and nothing is opened."""
+    """Invalid or unsafe arguments cause one error message, and nothing is opened."""
     from coursekit.workshop.commands.command_line import main
 
     assert main(["serve", *arguments]) == 1
@@ -129,7 +129,7 @@ def test_what_the_command_refuses(
 
 
 def test_the_day_of_the_command(tmp_path: Path) -> None:
-    """With --today a model that is shut down by then is refused. Other models answer from their
+    """With --today, a model that is shut down by then is refused. Other models answer from their
     recordings.
     """
     folder = str(folder_with(tmp_path, (params(), whole("Paris."))))

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 def class_server(
     folder: Path, port: int = 0, **env: str
 ) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """The process, its address, and what it says until it serves. It is killed at the end."""
+    """The process, its address, and what it prints until it serves. It is killed at the end."""
     command = [
         sys.executable,
         "-m",
@@ -68,8 +68,8 @@ def class_server(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 def test_killed_and_started_again(tmp_path: Path) -> None:
-    """After kill -9 the same command goes on: the learner's key, the meter and the console's token
-    are the same.
+    """After kill -9, the same command continues with the same learner's key, meter, and console
+    token.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with class_server(tmp_path, COURSEKIT_ACCESS_TOKEN="opens-the-class") as (
@@ -180,9 +180,7 @@ def test_what_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What would be unsafe or makes no sense is an error, and neither a port nor a class's file is
-    opened.
-    """
+    """Unsafe or invalid arguments are an error, and neither a port nor a class file is opened."""
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     file = tmp_path / "class.json"
@@ -194,7 +192,7 @@ def test_what_is_refused(
 def test_a_damaged_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file that is not a class is an error, and is left alone."""
+    """A file that is not a class file is an error, and stays unchanged."""
     (tmp_path / "class.json").write_text("{}")
     assert (
         main(
@@ -236,8 +234,8 @@ def said_by(
 
 
 def test_what_is_opened() -> None:
-    """Beyond this machine it says what that opens, and to whom; tokens that the teacher chose are
-    not shown.
+    """If other machines can reach the server, it says what that opens and to whom. Tokens that the
+    teacher chose are not shown.
     """
     said = said_by(opened=True, others=["http://10.8.0.2:8000"])
     assert (
@@ -254,8 +252,8 @@ def test_what_is_opened() -> None:
 
 
 def test_a_room_that_can_join() -> None:
-    """It says who can join at the address, how a room can, and the token that a server has made for
-    the board.
+    """The server says who can join at the address, how a room full of learners can join, and which
+    token to write on the board if the server made it.
     """
     alone, room = (
         said_by(opened=False, access=None),
@@ -274,7 +272,7 @@ def test_a_room_that_can_join() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 def test_the_first_line_of_the_readme(tmp_path: Path) -> None:
-    """The command in the README opens a class that another machine can join: with the address and
+    """The command in the README opens a class that another machine can join with the address and
     token it prints.
     """
     [command] = re.findall(
@@ -328,7 +326,7 @@ def test_the_first_line_of_the_readme(tmp_path: Path) -> None:
 
 
 class Probe:
-    """A socket that finds its way outside from ``host``; None: there is no network."""
+    """A socket that reaches the outside from ``host``, or None if there is no network."""
 
     host: str | None = "192.168.1.7"
 
@@ -346,7 +344,7 @@ class Probe:
 
 
 def test_an_address_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a server listens on all addresses, learners get one that leads there, or the machine's
+    """If a server listens on all addresses, learners get one that leads to it, or the machine's
     name.
     """
     monkeypatch.setattr(

@@ -1,5 +1,5 @@
-"""The server: the same answers as in process, on a socket, for any client, and it starts and stops
-cleanly.
+"""The server: it gives the same answers as in process, on a socket, to any client, and starts and
+stops cleanly.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_a_whole_answer(server: Served) -> None:
-    """The real SDK gets a ChatCompletion, with the recording's request id."""
+    """The real SDK gets a ChatCompletion with the recording's request ID."""
     reply = server.client().chat.completions.create(**params())
     assert (
         reply.choices[0].message.content == "Paris."
@@ -69,8 +69,8 @@ def test_a_stream(server: Served) -> None:
 
 
 def test_equal_requests_and_other_forms(server: Served) -> None:
-    """What frameworks add ("stream": false, a user) changes nothing; a whole answer is streamed, as
-    a header says.
+    """What frameworks add ("stream": false, a user) changes nothing. A complete answer can be
+    streamed, and a header says so.
     """
     client = server.client()
     reply = client.chat.completions.create(
@@ -113,8 +113,8 @@ async def test_async(server: Served) -> None:
 
 
 def test_the_bytes_are_the_recordings(server: Served) -> None:
-    """A whole answer leaves byte for byte as recorded, with its length; headers are those of the
-    API, no more.
+    """A complete answer is sent byte for byte as recorded, with its length and only the API's
+    headers.
     """
     answer = server.post(json.dumps(params()).encode())
     assert answer.content == whole("Paris.").body and answer.headers[
@@ -128,7 +128,9 @@ def test_the_bytes_are_the_recordings(server: Served) -> None:
 
 
 def test_a_wrong_request(server: Served) -> None:
-    """An invalid request is refused as by the API: status, type, code, param, and a request id."""
+    """An invalid request is refused as by the API, with the status, type, code, param, and a
+    request ID.
+    """
     with pytest.raises(openai.BadRequestError) as refused:
         server.client().chat.completions.create(model="gpt-4o", messages=[])
     assert (refused.value.code, refused.value.param) == (
@@ -139,8 +141,8 @@ def test_a_wrong_request(server: Served) -> None:
 
 
 def test_a_miss(server: Served) -> None:
-    """What is not recorded is a 404 that tells the nearest recording and what to do, and that no
-    SDK tries again.
+    """A request without a recording gets a 404 that names the nearest recording and what to do, and
+    that no SDK retries.
     """
     with pytest.raises(openai.NotFoundError, match="What to do now") as miss:
         server.client(max_retries=3).chat.completions.create(
@@ -154,8 +156,8 @@ def test_a_miss(server: Served) -> None:
 
 
 def test_a_damaged_recording(server: Served) -> None:
-    """A recording that cannot be read is a 500 that names the file and the fix, and that no SDK
-    tries again.
+    """An unreadable recording causes a 500 that names the file and the fix, and that no SDK
+    retries.
     """
     with pytest.raises(
         openai.InternalServerError, match="cannot be read"
@@ -174,8 +176,8 @@ def test_a_mistake_of_ours(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Where the offline API itself fails, the answer says so in the API's shape, and the log has
-    the traceback.
+    """If the offline API itself fails, the answer says so in the API's format, and the log has the
+    traceback.
     """
     learner = server.room.learners.of("Bearer mistaken")
     monkeypatch.setattr(learner, "api", None)
@@ -186,9 +188,7 @@ def test_a_mistake_of_ours(
 
 
 def test_models(server: Served) -> None:
-    """GET /v1/models lists the models that the course knows, with the day on which each is shut
-    down.
-    """
+    """GET /v1/models lists the models in the course's table, with their shutdown dates."""
     listed = {model.id: model for model in server.client().models.list()}
     assert {models.CHAT, models.SMALL, models.REASONING, models.HARDEST} <= set(
         listed
@@ -213,7 +213,7 @@ def test_one_model(server: Served) -> None:
 
 
 def test_health(server: Served) -> None:
-    """GET /healthz says that the server is there, without a key."""
+    """GET /healthz says that the server is running, and does not need a key."""
     answer = server.http.get(f"{server.url}/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
@@ -237,7 +237,9 @@ def test_health(server: Served) -> None:
 def test_other_paths_and_methods(
     server: Served, method: str, path: str, status: int, code: str | None
 ) -> None:
-    """What does not exist is a 404 or 405 in the API's shape, wherever the path tries to lead."""
+    """A path that does not exist gets a 404 or 405 in the API's format, wherever it tries to
+    lead.
+    """
     raw = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\nConnection: close\r\n\r\n".encode()
     told, error = error_of(server.bytes(raw))
     assert (told, error["code"]) == (status, code) and "root:" not in error[
@@ -257,7 +259,9 @@ def test_other_paths_and_methods(
     ],
 )
 def test_only_json_is_read(server: Served, kind: str, status: int) -> None:
-    """A body of another type holds no parameters, as at the real API: curl -d sends a form."""
+    """As with the real API, a body with another content type contains no parameters: curl -d sends
+    a form.
+    """
     answer = server.post(json.dumps(params()).encode(), content_type=kind)
     assert answer.status_code == status
     assert ("you must provide a model parameter" in answer.text) is (
@@ -267,7 +271,9 @@ def test_only_json_is_read(server: Served, kind: str, status: int) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
 def test_json_is_utf_8(server: Served, encoding: str) -> None:
-    """Another encoding is a 400 that says so, and never a miss."""
+    """A body in another encoding gets a 400 that says so, and is never treated as a missing
+    recording.
+    """
     answer = server.post(
         json.dumps(params("é"), ensure_ascii=False).encode(encoding)
     )
@@ -277,7 +283,7 @@ def test_json_is_utf_8(server: Served, encoding: str) -> None:
 
 
 def test_a_byte_order_mark_changes_nothing(server: Served) -> None:
-    """Some editors and shells put one before JSON."""
+    """A byte-order mark is accepted, because some editors and shells write one before JSON."""
     body = json.dumps(params()).encode()
     plain, marked = (server.post(raw) for raw in (body, b"\xef\xbb\xbf" + body))
     assert plain.status_code == marked.status_code == 200
@@ -285,7 +291,7 @@ def test_a_byte_order_mark_changes_nothing(server: Served) -> None:
 
 
 def test_pages_of_any_site_may_ask(server: Served) -> None:
-    """A browser's preflight is answered below /v1, as at the real API, and nowhere else."""
+    """As with the real API, a browser's preflight is answered under /v1, and nowhere else."""
     origin = {"origin": "http://localhost:5173"}
     asks = {"access-control-request-method": "POST"}
     asks["access-control-request-headers"] = "authorization,content-type"
@@ -310,8 +316,8 @@ def test_pages_of_any_site_may_ask(server: Served) -> None:
 
 
 def test_the_access_log(server: Served) -> None:
-    """A line a request: time, learner, method, path, status, seconds; no body, no key, no query, no
-    control codes.
+    """The log has a line for each request with the time, learner, method, path, status, and
+    seconds, but without body, key, query, or control codes.
     """
     server.client("sk-secret").chat.completions.create(**params())
     server.http.get(f"{server.url}/v1/mod%0aels?api_key=sk-secret")
@@ -331,7 +337,9 @@ def test_the_access_log(server: Served) -> None:
 
 @pytest.mark.slow
 def test_answering_makes_no_garbage(server: Served) -> None:
-    """Requests leave no rings of objects behind, which is why the server's collector may rest."""
+    """Requests leave no reference cycles behind, which is why the server's garbage collector may be
+    turned off.
+    """
 
     def requests(count: int) -> None:
         for body in (params(), params(stream=True)):
@@ -361,8 +369,8 @@ def test_answering_makes_no_garbage(server: Served) -> None:
 
 @pytest.mark.slow
 def test_stopping_with_streams_under_way(tmp_path: Path) -> None:
-    """A server that stops lets answers run for a moment, then breaks them: their callers see an
-    error, no silence.
+    """A server that is stopping lets answers continue for a moment and then breaks them off, so
+    that their callers see an error instead of silence.
     """
     folder_with(
         tmp_path, (params(stream=True), streamed(["a"] * 600, gap=0.05))
@@ -391,7 +399,7 @@ def test_stopping_with_streams_under_way(tmp_path: Path) -> None:
 
 
 def test_a_completion_is_what_we_think(server: Served) -> None:
-    """The SDK's object of an answer says exactly what was recorded."""
+    """The SDK's object for an answer contains exactly what was recorded."""
     assert server.client().chat.completions.create(
         **params()
     ).to_dict() == completion("Paris.")

@@ -1,4 +1,4 @@
-"""Bodies that no client sends by mistake: each is a clear 400, and none hurts the server."""
+"""Bodies that no client sends by mistake: each gets a clear 400, and none harms the server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def nested(depth: int) -> str:
-    """A body with a list in a list in a list … in the place of a metadata value."""
+    """A body with a list in a list in a list … as a metadata value."""
     return (
         json.dumps(params())[:-1]
         + ', "metadata": {"a": '
@@ -85,7 +85,7 @@ def test_no_json(server: Served, raw: bytes) -> None:
     ],
 )
 def test_nested_deeply(server: Served, depth: int) -> None:
-    """JSON nested to any depth is a 400, also where the parser just lets it pass."""
+    """JSON nested to any depth gets a 400, even if the parser just accepts it."""
     assert server.post(nested(depth).encode()).status_code == 400
 
 
@@ -103,7 +103,7 @@ def test_nested_deeply(server: Served, depth: int) -> None:
     ],
 )
 def test_odd_texts(server: Served, content: str) -> None:
-    """Texts of any kind and length are read: not recorded, or too long for the model."""
+    """Text of any kind and length is read, and has no recording or is too long for the model."""
     answer = server.post((CHAT % content).encode())
     assert answer.status_code in (400, 404)
     assert answer.json()["error"]["code"] in (
@@ -127,7 +127,7 @@ def test_odd_texts(server: Served, content: str) -> None:
     ],
 )
 def test_odd_models(server: Served, name: str) -> None:
-    """A model's name leads to no file; an unknown one is the API's 404."""
+    """A model's name never leads to a file, and an unknown one gets the API's 404."""
     answer = server.post(json.dumps({**params(), "model": name}).encode())
     assert (
         answer.status_code == 404

@@ -1,5 +1,5 @@
-"""What is refused before it is a request: too large, too slow, too many, not HTTP. Each gets a
-clear 4xx or 503.
+"""What is refused before it becomes a request, because it is too large, too slow, too much, or not
+HTTP, gets a clear 4xx or 503.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def impatient(server: Served) -> Iterator[Served]:
-    """The same with little time for its clients. A test that means something else must not be late
-    on it.
+    """The same server, with little time for its clients. Tests of anything else must not be late on
+    it.
     """
     with served(
         server.folder,
@@ -53,7 +53,7 @@ def impatient(server: Served) -> Iterator[Served]:
 
 
 def refusal_of(server: Served, sent: str) -> tuple[int, dict[str, Any]]:
-    """The error in the answer to this, read without waiting for the server to close the
+    """The error in the answer to these bytes, read without waiting for the server to close the
     connection.
     """
     answer = b""
@@ -102,8 +102,8 @@ def refusal_of(server: Served, sent: str) -> tuple[int, dict[str, Any]]:
     ],
 )
 def test_too_large(server: Served, sent: str, status: int, code: str) -> None:
-    """A head, an address or a body above the limit is refused immediately, without waiting for the
-    rest of it.
+    """A head, an address, or a body above the limit is refused immediately, without waiting for the
+    rest.
     """
     told, error = refusal_of(server, sent)
     assert (told, error["code"]) == (status, code)
@@ -111,7 +111,7 @@ def test_too_large(server: Served, sent: str, status: int, code: str) -> None:
 
 
 def test_at_the_limit(server: Served) -> None:
-    """A body of exactly the limit is taken."""
+    """A body of exactly the limit is accepted."""
     filled = json.dumps(params()).encode().ljust(100_000)
     assert (
         server.post(filled).json()["choices"][0]["message"]["content"]
@@ -123,8 +123,8 @@ def test_at_the_limit(server: Served) -> None:
 def test_refused_before_the_go_ahead(
     server: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A client that asks for a go-ahead (100-continue) and sends nonsense behind it gets its 400,
-    and nothing after.
+    """A client that asks for permission (100-continue) and then sends nonsense gets a 400, and
+    nothing after it.
     """
     sent = (
         HEAD
@@ -138,8 +138,8 @@ def test_refused_before_the_go_ahead(
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_hundred_megabytes(server: Served, chunked: bool) -> None:
-    """A client that sends 100 MB before it looks up still reads its 413; the server keeps none of
-    it.
+    """A client that sends 100 MB before it reads still gets its 413, and the server stores none of
+    the body.
     """
     more = (
         "Transfer-Encoding: chunked\r\n\r\n"
@@ -183,9 +183,7 @@ def test_expect_continue(server: Served) -> None:
 def test_too_slow_in_sending(
     impatient: Served, sent: str | bytes, drip: bool
 ) -> None:
-    """A request must arrive completely in time, even if a byte arrives now and then.
-    (Slowloris.)
-    """
+    """A request must be complete in time, even if a byte arrives now and then (slowloris)."""
     raw = sent.encode() if isinstance(sent, str) else sent
     with impatient.connect() as connection:
         connection.sendall(raw[:-10])
@@ -203,7 +201,7 @@ def test_too_slow_in_sending(
 
 
 def test_too_slow_the_second_time(impatient: Served) -> None:
-    """The second request on a connection has no more time than the first."""
+    """The second request on a connection does not get more time than the first."""
     with impatient.connect() as connection:
         connection.sendall(GOOD)
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
@@ -212,12 +210,14 @@ def test_too_slow_the_second_time(impatient: Served) -> None:
 
 
 def test_a_connection_without_a_request(impatient: Served) -> None:
-    """A connection on which nothing comes is closed without a word."""
+    """A connection on which nothing arrives is closed silently."""
     assert impatient.bytes(b"") == b""
 
 
 def test_between_requests_a_client_may_rest(impatient: Served) -> None:
-    """The time to send counts from a request's first byte: a connection may idle in between."""
+    """The time for sending starts with a request's first byte, so a connection may be idle between
+    requests.
+    """
     with impatient.connect() as connection:
         for _ in range(3):
             connection.sendall(GOOD)
@@ -226,14 +226,14 @@ def test_between_requests_a_client_may_rest(impatient: Served) -> None:
 
 
 def test_a_client_that_does_not_read(impatient: Served) -> None:
-    """A client that does not read a large answer is dropped, and the work for it ends."""
+    """A client that does not read a large answer is disconnected, and the work for it ends."""
     learner = impatient.room.learners.of("Bearer idle")
     with impatient.connect() as connection:
         connection.sendall(request_bytes(params(stream=True), key="idle"))
         until(lambda: len(learner.ledger) == 1)  # type: ignore[union-attr]
         until(lambda: not impatient.holds(connection))
         assert learner.under_way == 0  # type: ignore[union-attr]
-        # of 20: what the network had taken already
+        # of 20: what the network had already accepted
         assert len(read_all(connection)) < 15 * MB
 
 
@@ -248,7 +248,7 @@ def test_a_client_that_does_not_read(impatient: Served) -> None:
     ],
 )
 def test_idle_connections_shut_nobody_out(server: Served, sent: bytes) -> None:
-    """Connections that wait for a request, or for the rest of one, give way to newcomers, the
+    """Connections that wait for a request, or for the rest of one, make way for new ones, the
     oldest first.
     """
     with contextlib.ExitStack() as stack:
@@ -271,8 +271,8 @@ def test_idle_connections_shut_nobody_out(server: Served, sent: bytes) -> None:
 
 
 def test_too_many_connections_at_work(tmp_path: Path) -> None:
-    """If an answer is in progress on each connection, one more gets 503; an answer is never cut for
-    a newcomer.
+    """If an answer is in progress on every connection, an additional connection gets a 503. No
+    answer is cut off for a new connection.
     """
     folder_with(tmp_path, (params(stream=True), streamed(["Par", "is."])))
     body = request_bytes(params(stream=True), key="many")
@@ -321,19 +321,21 @@ def test_too_many_connections_at_work(tmp_path: Path) -> None:
     ],
 )
 def test_no_http(impatient: Served, sent: bytes) -> None:
-    """What is not a proper HTTP request is a 400 in the API's shape, and the end of the connection."""
+    """Anything that is not a proper HTTP request gets a 400 in the API's format, and ends the
+    connection.
+    """
     assert error_of(impatient.bytes(sent))[0] in (400, 408)
 
 
 @given(st.binary(min_size=1, max_size=300))
 def test_any_bytes(impatient: Served, sent: bytes) -> None:
-    """Any bytes get a 4xx or are hung up on; none upsets the server."""
+    """Any bytes get a 4xx or are disconnected, and none harm the server."""
     answer = impatient.bytes(sent + b"\r\n\r\n")
     assert answer == b"" or error_of(answer)[0] in range(400, 500)
 
 
 def test_upgrades_are_ignored(server: Served) -> None:
-    """A client that would rather talk WebSocket or HTTP/2 gets its answer in HTTP/1.1."""
+    """A client that asks for WebSocket or HTTP/2 gets its answer in HTTP/1.1."""
     for protocol in ("websocket", "h2c"):
         more = (
             f"Connection: Upgrade\r\nUpgrade: {protocol}\r\nSec-WebSocket-Key: "
@@ -360,7 +362,9 @@ def test_requests_without_awaiting_the_answers(server: Served) -> None:
 
 
 def test_a_bad_request_behind_a_good_one(server: Served) -> None:
-    """Garbage behind a good request ends the connection, and is never answered in its place."""
+    """Garbage after a good request ends the connection, and the answer to the request is not
+    replaced.
+    """
     answer = server.bytes(GOOD + b"garbage\r\n\r\n")
     assert answer == b"" or answer.startswith(
         (b"HTTP/1.1 200 OK", b"HTTP/1.1 400")
@@ -369,7 +373,7 @@ def test_a_bad_request_behind_a_good_one(server: Served) -> None:
 
 
 def test_a_body_nobody_asked_for(server: Served) -> None:
-    """A path that does not exist is refused before its body is there, and the connection stays
+    """A path that does not exist is refused before its body arrives, and the connection stays
     usable.
     """
     body = b"x" * 90_000
@@ -384,14 +388,14 @@ def test_a_body_nobody_asked_for(server: Served) -> None:
 
 
 def test_http_1_0(server: Served) -> None:
-    """An HTTP/1.0 client gets its answer and the end of the connection."""
+    """An HTTP/1.0 client gets its answer, and then the connection is closed."""
     assert server.bytes(GOOD.replace(b"HTTP/1.1", b"HTTP/1.0")).endswith(
         whole("Paris.").body
     )
 
 
 def test_nothing_is_left(server: Served) -> None:
-    """After all this the server holds no connection, no request, and answers as ever."""
+    """After all this, the server holds no connections or requests, and answers as before."""
     server.http.close()
     until(
         lambda: all(learner.under_way == 0 for learner in server.room.learners)

@@ -30,7 +30,7 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 
 def browser_at(server: Served) -> httpx2.Client:
-    """A browser at the console, as far as HTTP sees it."""
+    """A browser with the console, as HTTP sees it."""
     return httpx2.Client(
         base_url=server.url,
         headers={"origin": server.url},
@@ -80,8 +80,8 @@ def join(server: Served, name: str) -> str:
 def test_without_the_token_nothing_is_told(
     running: Served, cookie: str | None
 ) -> None:
-    """Without the cookie all of it is 401: the page is a form that reveals nothing about the class,
-    the rest an error.
+    """Without the cookie, everything gets a 401: the page is a form that reveals nothing about the
+    class, and the rest is an error.
     """
     key = join(running, EVIL)
     headers = {"origin": running.url, "authorization": f"Bearer {key}"}
@@ -109,8 +109,8 @@ def test_without_the_token_nothing_is_told(
 
 
 def test_logging_in(running: Served) -> None:
-    """The right token sets a cookie that no script reads and no other site or path gets; it holds
-    no token.
+    """The right token sets a cookie that scripts cannot read, that no other site or path gets, and
+    that does not contain the token.
     """
     with browser_at(running) as client:
         answer = log_in(client)
@@ -135,7 +135,7 @@ def test_logging_in(running: Served) -> None:
 
 @pytest.mark.parametrize("token", ["", "wrong", ADMIN[:-1], "é" * 500, "&&&"])
 def test_a_wrong_token(running: Served, token: str) -> None:
-    """A wrong token is a 401 with the form, which says so, and sets no cookie."""
+    """A wrong token gets a 401 with the form, which says so, and no cookie."""
     with browser_at(running) as client:
         answer = log_in(client, token)
     assert answer.status_code == 401 and "set-cookie" not in answer.headers
@@ -145,8 +145,8 @@ def test_a_wrong_token(running: Served, token: str) -> None:
 def test_another_server_with_the_same_token_knows_the_cookie(
     tmp_path: Path,
 ) -> None:
-    """A teacher stays logged in when the server restarts: the cookie is made from the token,
-    which is saved.
+    """A teacher stays logged in when the server restarts, because the cookie is made from the
+    token, which is saved.
     """
     with (
         served(tmp_path, saved=(kept := SavedClass())) as one,
@@ -172,8 +172,9 @@ def test_another_server_with_the_same_token_knows_the_cookie(
 def test_a_cookie_ends_with_the_logout(
     running: Served, teacher: httpx2.Client
 ) -> None:
-    """After a logout a copy of the cookie opens nothing, here or on the server that starts again,
-    and a stream of news that was open ends. A request without a login logs no one out."""
+    """After a logout, a copy of the cookie opens nothing on this server or a restarted one, and an
+    open stream of updates ends. A request without a login does not log anyone out.
+    """
     cookie = {
         "cookie": f"coursekit-console={teacher.cookies['coursekit-console']}"
     }
@@ -211,8 +212,8 @@ def test_a_cookie_ends_with_the_logout(
 def test_only_its_own_page(
     running: Served, teacher: httpx2.Client, origin: str | None
 ) -> None:
-    """What changes something is refused to pages of other origins, cookie or not: 403, and nothing
-    is changed.
+    """Requests that change something are refused to pages of other origins, with or without the
+    cookie, with a 403 and without any change.
     """
     del teacher.headers["origin"]
     headers = {} if origin is None else {"origin": origin}
@@ -235,8 +236,8 @@ def test_only_its_own_page(
     "path", ["/console", "/console/console.js", "/console/console.css"]
 )
 def test_nothing_from_elsewhere(teacher: httpx2.Client, path: str) -> None:
-    """Whatever the console serves forbids foreign and inline scripts, frames, and being stored in
-    caches.
+    """Everything that the console serves forbids foreign and inline scripts, frames, and
+    caching.
     """
     headers = teacher.get(path).headers
     assert headers["content-security-policy"].startswith(
@@ -253,8 +254,8 @@ def test_nothing_from_elsewhere(teacher: httpx2.Client, path: str) -> None:
 
 
 def test_its_files() -> None:
-    """The page has no script or style in it, loads its own files only, and its script makes no HTML
-    of text.
+    """The page has no inline script or style and loads only its own files, and its script does not
+    turn text into HTML.
     """
     page = (DATA / "console" / "console.html").read_text(encoding="utf-8")
     script = (DATA / "console" / "console.js").read_text(encoding="utf-8")
@@ -277,8 +278,8 @@ def test_its_files() -> None:
 
 
 def test_what_it_tells(running: Served, teacher: httpx2.Client) -> None:
-    """The console receives each learner's requests, tokens, cost, errors, and what they share; and
-    the totals.
+    """The console receives each learner's requests, tokens, cost, errors, and shared data, as well
+    as the totals.
     """
     keys = [join(running, name) for name in ("Ada", EVIL)]
     for key in (keys[0], keys[0], keys[1]):
@@ -322,7 +323,9 @@ def test_what_it_tells(running: Served, teacher: httpx2.Client) -> None:
 def test_faults_from_the_console(
     running: Served, teacher: httpx2.Client
 ) -> None:
-    """A fault is put to work for one or for all, is shown with its remaining time, and lifted."""
+    """A fault can be started for one learner or for all, is shown with its remaining time, and can
+    be stopped.
+    """
     key = join(running, EVIL)
     answer = teacher.post(
         "/console/faults",
@@ -364,8 +367,8 @@ def test_a_learner_who_has_not_come_is_away(
 
 
 def test_an_open_room_has_a_console_too(tmp_path: Path) -> None:
-    """A server that is not a class shows its learners by number; one without an admin token has no
-    console.
+    """A server that is not a class shows its learners by number. A server without an admin token
+    has no console.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with (
@@ -384,7 +387,7 @@ def test_an_open_room_has_a_console_too(tmp_path: Path) -> None:
 def test_the_page_shows_what_the_server_sends(
     running: Served, teacher: httpx2.Client
 ) -> None:
-    """Each field that the page reads is in the server's news, and each element that its script
+    """Each field that the page reads is in the server's updates, and each element that its script
     looks for is on the page.
     """
     join(running, "Ada")

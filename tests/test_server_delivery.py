@@ -1,5 +1,5 @@
-"""How answers leave the server: each event when it is due, several that are due in one write, none
-after the client.
+"""How answers leave the server: each event when it is due, several due events in one write, and
+none after the client has left.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from support.waiting import HANG, until
 
 
 class Sent:
-    """Delivers one answer as if to uvicorn, and keeps what was sent and when (seconds after the start)."""
+    """Delivers one answer as if to uvicorn, and records what was sent and when (in seconds after
+    the start).
+    """
 
     def __init__(self, stretch: float = 1.0) -> None:
         self.clock = ScaledClock()
@@ -45,7 +47,7 @@ class Sent:
         self.times.append(self.clock.now() - self.start)
 
     def close(self) -> None:
-        """The transport's."""
+        """The transport's method."""
         self.dropped = True
 
     def leave(self) -> None:
@@ -75,7 +77,7 @@ def events(*offsets: float) -> ApiAnswer:
 
 
 async def test_each_event_at_its_time() -> None:
-    """The head leaves at the answer's time, and each event at its own."""
+    """The head is sent at the answer's time, and each event at its own."""
     sent = Sent()
     answer = ApiAnswer(
         200, {}, events=events(0.08, 0.12, 0.2).events, after=0.04
@@ -95,15 +97,15 @@ async def test_each_event_at_its_time() -> None:
 
 
 async def test_the_schedule_is_absolute() -> None:
-    """Events that are due by now leave in one write, and a delay is not handed on to those after
-    them.
+    """Events that are already due are sent in one write, and a delay does not affect later
+    events.
     """
     sent = Sent()
     delivering = asyncio.create_task(
         sent.deliver(events(*[0.01 * n for n in range(1, 51)]))
     )
     await asyncio.sleep(0.1)
-    time.sleep(0.2)  # the whole program is held up
+    time.sleep(0.2)  # the entire program is delayed
     assert await delivering == "all"
     assert max(write.count(b"data: ") for write in sent.writes) >= 15
     assert b"".join(sent.writes) == b"".join(
@@ -113,7 +115,7 @@ async def test_the_schedule_is_absolute() -> None:
 
 
 async def test_faster() -> None:
-    """With a stretch of 0.0001 a quarter of an hour takes a tenth of a second."""
+    """With a stretch of 0.0001, a quarter of an hour takes a tenth of a second."""
     sent = Sent(0.0001)
     await sent.deliver(events(500.0, 1000.0))
     assert sent.times[-1] > 0.09
@@ -168,7 +170,9 @@ async def test_broken_answers(stretch: float) -> None:
     ],
 )
 async def test_the_work_ends_when_the_client_goes(answer: ApiAnswer) -> None:
-    """A client that leaves, in silence or between two events, ends the work for it at once."""
+    """If a client leaves during a silence or between two events, the work for it ends
+    immediately.
+    """
     sent = Sent()
     delivering = asyncio.create_task(sent.deliver(answer))
     await asyncio.sleep(0.02)
@@ -181,7 +185,7 @@ async def test_the_work_ends_when_the_client_goes(answer: ApiAnswer) -> None:
 
 
 def stalled(seconds: float = 3600.0) -> ApiAnswer:
-    """A stream with two events, and the rest after a long time."""
+    """A stream with two events, followed by the rest after a long time."""
     first = streamed(["a"], first=0.0, finish_reason=None)
     late = Event(seconds, sse(chunk({"content": "b"})))
     return ApiAnswer(
@@ -193,7 +197,7 @@ def stalled(seconds: float = 3600.0) -> ApiAnswer:
 
 
 def test_a_stream_is_not_held_back(tmp_path: Path) -> None:
-    """The SDK has the first words while the others are still to come."""
+    """The SDK has the first words before the others arrive."""
     with served(
         folder_with(tmp_path, (params(stream=True), stalled())), speed=1.0
     ) as running:
@@ -207,7 +211,9 @@ def test_a_stream_is_not_held_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("abrupt", [False, True])
 def test_leaving_a_stream(tmp_path: Path, abrupt: bool) -> None:
-    """Leaving a stream halfway ends its work; ledger and log note that the client left."""
+    """Leaving a stream halfway ends the work for it, and the ledger and the log record that the
+    client left.
+    """
     with served(
         folder_with(tmp_path, (params(stream=True), stalled())), speed=1.0
     ) as running:
@@ -229,8 +235,8 @@ def test_leaving_a_stream(tmp_path: Path, abrupt: bool) -> None:
 
 
 def test_silence_ends_with_the_callers_patience(tmp_path: Path) -> None:
-    """An injected timeout is silence: the SDK gives up by its own timeout, and then so does the
-    server.
+    """An injected timeout is silence: the SDK gives up after its own timeout, and then the server
+    does.
     """
     with served(
         folder_with(tmp_path, (params(), whole("x"))), speed=1.0
@@ -244,8 +250,8 @@ def test_silence_ends_with_the_callers_patience(tmp_path: Path) -> None:
 
 
 def test_a_broken_stream_is_an_incomplete_one(tmp_path: Path) -> None:
-    """A connection that breaks on purpose lacks the last chunk, which every HTTP client notices;
-    what came arrives.
+    """A connection that breaks on purpose lacks the last chunk, which every HTTP client notices.
+    Everything before that arrives.
     """
     broken = streamed(["a", "b"], finish_reason=None, breaks=True)
     with served(
@@ -262,7 +268,7 @@ def test_a_broken_stream_is_an_incomplete_one(tmp_path: Path) -> None:
 
 
 def test_many_streams_at_once(tmp_path: Path) -> None:
-    """Sixty paced streams at once all arrive in full, and not before their time."""
+    """Sixty simultaneous paced streams all arrive in full, and not too early."""
     folder_with(
         tmp_path,
         (params(stream=True), streamed(["a"] * 50, first=0.1, gap=0.01)),

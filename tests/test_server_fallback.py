@@ -1,4 +1,6 @@
-"""coursekit serve --fallback: another server answers what was not recorded, for every learner."""
+"""coursekit serve --fallback: another server answers every learner's requests without a
+recording.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +39,15 @@ def ask(asked: openai.OpenAI, prompt: str = "Anything", **more: Any) -> Any:
 
 
 def test_what_was_recorded_wins(server: Served, other: Upstream) -> None:
-    """A recorded request is answered by its recording; the other server is not asked."""
+    """A recorded request is answered from its recording, and the other server is not used."""
     reply = server.client().chat.completions.create(**params())
     assert reply.choices[0].message.content == "Paris." and other.headers == []
 
 
 def test_the_reply_names_who_answered_and_costs_nothing(server: Served) -> None:
-    """The reply has the server's own model, the header for receipts names it, and the learner's
-    meter counts a request without a price."""
+    """The reply has the other server's model, the header for receipts names it, and the learner's
+    meter counts a request without a price.
+    """
     raw = server.client().chat.completions.with_raw_response.create(
         **params("Anything")
     )
@@ -62,7 +65,7 @@ def test_the_reply_names_who_answered_and_costs_nothing(server: Served) -> None:
 def test_a_stream_passes_while_it_is_written(
     server: Served, other: Upstream
 ) -> None:
-    """The first chunk arrives before the server writes the second."""
+    """The first chunk arrives before the other server writes the second one."""
     other.go_on.clear()
     stream = ask(server.client(), stream=True)
     assert next(iter(stream)).choices[0].delta.content == "Hello"
@@ -76,8 +79,9 @@ def test_a_stream_passes_while_it_is_written(
 def test_leaving_ends_the_other_servers_work(
     server: Served, other: Upstream
 ) -> None:
-    """A client that leaves a stream closes the connection to the other server; the next request
-    is answered."""
+    """If a client leaves a stream, the connection to the other server is closed, and the next
+    request is answered.
+    """
     other.words = ("Hello", *[" word" * 1000] * 2000)
     other.go_on.clear()
     stream = ask(server.client(), stream=True)
@@ -95,8 +99,9 @@ def test_leaving_ends_the_other_servers_work(
 def test_its_refusals_and_its_death_pass(
     server: Served, other: Upstream
 ) -> None:
-    """The other server's own 4xx and 5xx arrive in its words; a connection that breaks there breaks
-    here."""
+    """The other server's own 4xx and 5xx arrive in its words, and a connection that breaks there
+    also breaks here.
+    """
     other.status = 429
     with pytest.raises(openai.RateLimitError, match="Not now"):
         ask(server.client())
@@ -108,8 +113,9 @@ def test_its_refusals_and_its_death_pass(
 def test_the_sentences_are_those_of_a_client_in_process(
     tmp_path: Path, other: Upstream
 ) -> None:
-    """What the fallback ignores is the same 400, and an absent one is the same sentence, without a
-    retry."""
+    """A parameter that the fallback would ignore gets the same 400 as in process, and a missing
+    server the same message, without a retry.
+    """
     folder_with(tmp_path, (params(), whole("Paris.")))
     absent = free_address()
     for url, more in ((other.url, {"logit_bias": {"1": 5}}), (absent, {})):
@@ -138,8 +144,9 @@ def test_the_sentences_are_those_of_a_client_in_process(
 
 
 def test_only_json_is_forwarded(server: Served, other: Upstream) -> None:
-    """A form, as a page of any site can send it without asking, reaches no other server; and pages
-    learn nothing if a fallback has no key."""
+    """A form, which a page on any site can send without permission, does not reach the other
+    server, and pages learn nothing if a fallback has no key.
+    """
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
         answer = server.post(
             b'{"model": "gpt-4o", "messages": []}', content_type=kind
@@ -162,7 +169,7 @@ def test_only_json_is_forwarded(server: Served, other: Upstream) -> None:
 def test_a_stream_before_its_first_byte_can_be_left(
     server: Served, other: Upstream
 ) -> None:
-    """A client that gives up while the other server is thinking ends the work as well."""
+    """If a client gives up while the other server is thinking, the work also ends."""
     other.go_on.clear()
     client = server.client(timeout=0.5)
     with contextlib.suppress(openai.APITimeoutError, httpx2.TimeoutException):

@@ -1,5 +1,5 @@
-"""Faults through the server: its callers see what those of connect() see; a teacher puts them in
-and lifts them.
+"""Faults through the server: callers see the same as with connect(), and a teacher can start and
+stop faults.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ NUMBERS = itertools.count(1)
 
 
 class ServerDoor:
-    """The server, as a door of the fault table: each client is a learner of its own, with faults
-    from the admin.
+    """The server as a door for the fault table: each client is a separate learner, with faults from
+    the admin.
     """
 
     def __init__(self, server: Served) -> None:
@@ -76,7 +76,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         (params(stream=True), streamed(WORDS)),
     )
     with served(folder, access_token="token-of-tests") as running:
-        running.room.gate.guesses.burst = 1000  # these tests guess a lot
+        running.room.gate.guesses.burst = (
+            1000  # these tests try many wrong tokens
+        )
         yield running
 
 
@@ -92,16 +94,14 @@ every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 @every_cell
 @every_row
 def test_what_the_caller_sees(door: ServerDoor, row: Row, call: str) -> None:
-    """Each fault, by each way to call, through the server: the same cell of the same table as in
-    process.
-    """
+    """Through the server, each fault looks the same as in process, for each way to call the API."""
     assert seen(door, call, row.faults()) == row.seen(call)
 
 
 @every_cell
 @every_row
 def test_what_the_sdk_retries(door: ServerDoor, row: Row, call: str) -> None:
-    """With the SDK's own two retries a fault that stays is seen all the same, after the table's
+    """With the SDK's two retries, a fault that does not go away is still visible after the table's
     number of attempts.
     """
     assert seen(door, call, row.faults(), max_retries=2) == row.seen(call)
@@ -137,8 +137,8 @@ def ask(server: Served, name: str) -> int:
 
 
 def test_for_one_or_for_all(server: Served) -> None:
-    """A fault strikes the learner it is meant for, or everybody, newcomers too, until it is
-    lifted.
+    """A fault affects only the learner it is meant for, or everybody including newcomers, until it
+    is stopped.
     """
     server.admin("DELETE", "/admin/faults")
     assert [ask(server, name) for name in ("ada", "bob")] == [200, 200]
@@ -173,7 +173,7 @@ def test_for_one_or_for_all(server: Served) -> None:
 
 
 def test_each_learner_is_counted_alone(server: Served) -> None:
-    """A fault for all with times=2 strikes two requests of each learner."""
+    """A fault for all learners with times=2 affects two requests of each learner."""
     server.admin("DELETE", "/admin/faults")
     server.admin(
         "POST", "/admin/faults", {"fault": {"kind": "server_error", "times": 2}}
@@ -190,7 +190,7 @@ def test_each_learner_is_counted_alone(server: Served) -> None:
 
 
 def test_for_a_time(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault ends by itself when its time is over; until then it shows how long it has left."""
+    """A fault ends by itself when its time is over. Until then, it shows its remaining time."""
     server.admin("DELETE", "/admin/faults")
     clock = VirtualClock()
     monkeypatch.setattr(server.room.injections, "clock", clock)
@@ -233,7 +233,7 @@ def test_for_a_time(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_orders_that_make_no_sense(
     server: Served, order: Any, told: str
 ) -> None:
-    """An order that cannot be carried out is a 400 that says why, and changes nothing."""
+    """An admin request that cannot be carried out gets a 400 that says why, and changes nothing."""
     server.admin("DELETE", "/admin/faults")
     answer = server.admin("POST", "/admin/faults", order)
     assert (
@@ -243,7 +243,7 @@ def test_orders_that_make_no_sense(
 
 
 def test_too_many_faults(server: Served) -> None:
-    """A hundred faults at a time are enough; one more is refused."""
+    """There can be a hundred faults at a time; one more is refused."""
     server.admin("DELETE", "/admin/faults")
     for _ in range(100):
         server.room.injections.add(Fault("slow"), None, 60)
@@ -270,7 +270,7 @@ def test_too_many_faults(server: Served) -> None:
 def test_without_the_admin_token(
     server: Served, path: str, token: str | None
 ) -> None:
-    """Without the admin token everything below /admin is the same 401; a learner's key does not
+    """Without the admin token, everything under /admin gets the same 401. A learner's key does not
     open it.
     """
     ask(server, "ada")
@@ -285,7 +285,7 @@ def test_without_the_admin_token(
 
 
 def test_a_token_in_odd_bytes(server: Served) -> None:
-    """A token that is not text is a wrong token, for the admin and for learners."""
+    """A token that is not valid text is a wrong token, for the admin and for learners."""
     for path in ("/admin/faults", "/v1/models"):
         raw = (
             f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ".encode()

@@ -1,5 +1,5 @@
-"""What a class server does against those who misuse it: guesses, floods, others' names, strange
-hosts, big bodies.
+"""How a class server protects itself against misuse: guesses, floods, other people's names, foreign
+hosts, and large bodies.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def join(
 
 
 def test_a_bucket_for_each_address() -> None:
-    """An address may try ``burst`` times immediately, then once every ``every`` seconds. Other
+    """An address may try ``burst`` times immediately, and then once every ``every`` seconds. Other
     addresses are not affected. All addresses of one IPv6 network count as one.
     """
     clock = Hands()
@@ -81,8 +81,9 @@ def test_a_bucket_for_each_address() -> None:
 
 
 def test_guessing_is_slow() -> None:
-    """A token that can be guessed is refused as long as its address guesses, right or not; one that
-    cannot be guessed lets its owner in at any time, so that nobody can lock the teacher out."""
+    """While an address is guessing, a short token from there is refused even if it is right. A
+    token that is too long to guess always works, so nobody can lock the teacher out.
+    """
     clock = Hands()
     gate = Gate(clock)  # type: ignore[arg-type]
     for number in range(GUESSES):
@@ -101,11 +102,14 @@ def test_guessing_is_slow() -> None:
     "path", ["/join", "/admin/learners", "/console/login", "/v1/models"]
 )
 def test_guesses_at_every_door(tmp_path: Path, path: str) -> None:
-    """Wherever a token opens something, too many wrong ones are a 429 with the time to wait."""
+    """Wherever a token is required, too many wrong ones cause a 429 with the time to wait."""
     kept = None if path.startswith("/v1") else SavedClass()
     with served(tmp_path, saved=kept, access_token=TOKEN) as server:
         guesses = server.room.gate.guesses
-        guesses.burst, guesses.every = 3, 3600.0  # none comes back meanwhile
+        guesses.burst, guesses.every = (
+            3,
+            3600.0,
+        )  # none is refilled in the meantime
         method = "GET" if path.startswith("/v1") else "POST"
         statuses = []
         for number in range(6):
@@ -148,8 +152,8 @@ def test_known_keys_are_not_held_up(tmp_path: Path) -> None:
 
 
 def test_one_address_does_not_fill_the_class(running: Served) -> None:
-    """A room of forty joins at once; further joins from there get a 429 that says when to try
-    again.
+    """A room with forty learners can join at the same time. Additional learners from there get a
+    429 that says when to try again.
     """
     answers = [
         running.admin("POST", "/join", {"name": f"bot {n}"}, TOKEN)
@@ -159,7 +163,7 @@ def test_one_address_does_not_fill_the_class(running: Served) -> None:
         201
     ] * JOINS + [429]
     assert 0 < int(answers[-1].headers["retry-after"]) <= JOIN_EVERY
-    # a hub is not held up
+    # a hub is not delayed
     assert (
         running.admin(
             "POST", "/admin/learners", {"name": "hub-user"}
@@ -169,7 +173,7 @@ def test_one_address_does_not_fill_the_class(running: Served) -> None:
 
 
 def test_an_access_token_for_the_board() -> None:
-    """The token that a server makes can be read aloud, and is another each time."""
+    """The token that a server makes can be read aloud, and is different every time."""
     made = {spoken_token() for _ in range(50)}
     assert len(made) == 50 and all(
         len(token) == 14 and token.replace("-", "").isalpha() for token in made
@@ -180,7 +184,7 @@ def test_an_access_token_for_the_board() -> None:
 
 
 def test_a_name_is_not_a_claim(running: Served) -> None:
-    """A learner who joins as "bo" before the hub's user bo logs in gets neither bo's key nor bo's
+    """A learner who joins as "bo" before the hub's user bo logs in does not get bo's key or
     files.
     """
     thief = join(running, "bo")
@@ -206,7 +210,7 @@ def test_a_name_is_not_a_claim(running: Served) -> None:
 
 
 def test_a_class_of_an_older_version(tmp_path: Path) -> None:
-    """A class that was kept before keys had ids keeps its keys: they were made of the names."""
+    """A class that was saved before keys had IDs keeps its keys, which were made from the names."""
     meter = {
         "statuses": {},
         "prompt_tokens": 0,
@@ -245,8 +249,8 @@ def test_a_class_of_an_older_version(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_a_name(name: str) -> None:
-    """Names with joiners in them are names: a family emoji, flags, Persian and Hindi words; so are
-    the newest emoji.
+    """Names that contain joiners (a family emoji, flags, Persian and Hindi words) are valid, and so
+    are the newest emoji.
     """
     assert plain(name) == plain(plain(name))
 
@@ -274,8 +278,8 @@ def test_what_is_a_name(name: str) -> None:
     ],
 )
 def test_what_is_not_a_name(name: str) -> None:
-    """Nobody is called what the console calls others, in whatever spelling; nor what cannot be
-    seen.
+    """Nobody can have a name that the console uses for something else, in any spelling, or an
+    invisible name.
     """
     with pytest.raises(NameRefused):
         plain(name)
@@ -315,8 +319,9 @@ def test_names_that_look_alike(running: Served) -> None:
     ],
 )
 def test_hosts(host: str, answered: bool) -> None:
-    """Addresses in digits, names that no web site can have, and names that the teacher gave are
-    answered; a web site's name that was pointed here is not."""
+    """The server answers to numeric addresses, names that no web site can have, and names that the
+    teacher chose, but not to a web site's name that was pointed at it.
+    """
     assert Hosts("class.school.example").answers(host) is answered
 
 
@@ -332,8 +337,8 @@ def test_hosts(host: str, answered: bool) -> None:
     ],
 )
 def test_a_strange_host_is_told_nothing(running: Served, path: str) -> None:
-    """A page that pointed its own name at this machine gets a 421 everywhere, and nothing
-    happens.
+    """A page that pointed its own name at this machine gets a 421 everywhere, without any
+    effect.
     """
     headers = {
         "host": "evil.example",
@@ -358,7 +363,7 @@ def test_a_strange_host_is_told_nothing(running: Served, path: str) -> None:
 
 
 def test_big_bodies_are_their_senders_own_trouble(running: Served) -> None:
-    """While one learner sends large requests that take long, another's are answered."""
+    """While one learner sends large, slow requests, another learner's requests are answered."""
     rude, ada = (
         join(running, "rude")["key"],
         running.client(join(running, "Ada")["key"]),
@@ -392,7 +397,7 @@ def test_big_bodies_are_their_senders_own_trouble(running: Served) -> None:
 def test_too_many_in_flight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One learner has a few hundred requests in flight at most; more are a 429, and others notice
+    """One learner can have a few hundred requests in flight; more get a 429, and others notice
     nothing.
     """
     monkeypatch.setattr(endpoints, "IN_FLIGHT", 2)

@@ -1,6 +1,4 @@
-"""Learners at the server: each key has limits, an order of answers, a meter and a verdict of its
-own.
-"""
+"""Learners on the server: each key has its own limits, order of answers, meter, and verdict."""
 
 from __future__ import annotations
 
@@ -58,9 +56,7 @@ def test_limits_are_each_learners_own(tmp_path: Path) -> None:
 
 
 def test_answers_are_counted_for_each_learner(tmp_path: Path) -> None:
-    """Several answers to one request arrive in their order, starting with the first, for every
-    learner.
-    """
+    """Every learner gets several answers to one request in order, starting with the first."""
     folder_with(tmp_path, *[(params(), whole(word)) for word in ("one", "two")])
     with served(tmp_path) as running:
         assert [text(running, key) for key in "aabab"] == [
@@ -83,7 +79,9 @@ def test_answers_are_counted_for_each_learner(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_key(tmp_path: Path, key: str) -> None:
-    """With an access token, a missing or wrong key is the API's 401, and makes no learner."""
+    """With an access token, a missing or wrong key gets the API's 401, and does not create a
+    learner.
+    """
     with served(tmp_path, access_token=TOKEN) as running:
         answers = [
             running.post(b"{}", authorization=f"Bearer {key}"),
@@ -101,8 +99,8 @@ def test_a_wrong_key(tmp_path: Path, key: str) -> None:
 
 
 def test_the_right_key(tmp_path: Path) -> None:
-    """The access token opens, alone or with a name; the name is the learner's, the token is never
-    shown.
+    """The access token works alone or with a name, which becomes the learner's name. The token is
+    never shown.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path, access_token=TOKEN) as running:
@@ -120,7 +118,7 @@ def test_the_right_key(tmp_path: Path) -> None:
 
 
 def test_a_key_is_needed_in_an_open_room(tmp_path: Path) -> None:
-    """Where any key is accepted, none at all is still the API's 401; a name reveals nothing about
+    """Even if any key is accepted, no key at all gets the API's 401. A name reveals nothing about
     the key.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))
@@ -152,7 +150,7 @@ def test_the_longest_away_is_forgotten(
         and len({id(first), id(second), id(third)}) == 3
     )
     second.under_way = 1  # type: ignore[union-attr]
-    room.of("Bearer d")  # c goes: a came again, b is busy
+    room.of("Bearer d")  # c is replaced: a was here again, and b is busy
     assert {learner.name for learner in room} == {
         "learner-1",
         "learner-2",
@@ -164,8 +162,8 @@ def test_the_longest_away_is_forgotten(
 
 
 def test_the_meter(tmp_path: Path) -> None:
-    """A learner's meter tells requests, statuses, tokens and what they would have cost, streams
-    without usage too.
+    """A learner's meter shows requests, statuses, tokens, and what they would have cost, including
+    streams without usage.
     """
     told, silent = streamed(["Par", "is."]), streamed(["Par", "is."], first=0.1)
     folder_with(
@@ -197,7 +195,7 @@ def test_the_meter(tmp_path: Path) -> None:
         6,
         {"200": 5, "500": 1},
     )
-    # "quiet": one token, and seven around it
+    # "quiet" is one token, with seven around it
     assert learner["prompt_tokens"] == 4 * usage["prompt_tokens"] + 8
     assert learner["completion_tokens"] == 4 * usage["completion_tokens"] + 2
     assert (
@@ -219,7 +217,7 @@ def _without_usage(events: object) -> object:
 
 
 def test_the_meter_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers that differ without end are counted, but not all remembered."""
+    """An endless number of different answers is counted, but not all of them are stored."""
     monkeypatch.setattr(tally, "DISTINCT", 10)
     meter = tally.Tally()
     for number in range(100):

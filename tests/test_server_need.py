@@ -1,4 +1,4 @@
-"""Who needs the teacher, as the console shows it, and what a teacher does with the rows."""
+"""Who needs the teacher, as the console shows it, and what a teacher can do with the rows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def join(server: Served, name: str) -> str:
 
 
 def shown(server: Served) -> dict[str, dict[str, Any]]:
-    """The console's rows by name, in its order."""
+    """The console's rows by name, in the console's order."""
     with httpx2.Client(
         base_url=server.url, headers={"origin": server.url}, timeout=HANG
     ) as teacher:
@@ -84,8 +84,8 @@ def roll(
 
 
 def test_the_order_of_need(running: Served) -> None:
-    """A raised hand goes first, then failing requests, failing checks, habits, and those who are
-    fine.
+    """A raised hand is first, followed by failing requests, failing checks, habits, and learners
+    who are fine.
     """
     keys = {
         name: join(running, name)
@@ -122,7 +122,7 @@ def test_the_order_of_need(running: Served) -> None:
 
 
 def test_an_answer_ends_a_row_of_errors(running: Served) -> None:
-    """Two errors do not mean trouble yet; an answer in between restarts the count."""
+    """Two errors are not a problem yet, and an answer between errors restarts the count."""
     key = join(running, "Ada")
     fail(running, key, 2)
     ask(running, key)
@@ -137,7 +137,7 @@ def test_an_answer_ends_a_row_of_errors(running: Served) -> None:
 
 
 def test_the_teachers_own_faults_make_nobody_stuck(running: Served) -> None:
-    """Errors while a fault is at work are the lesson: nobody is shown as stuck for them."""
+    """Errors during a fault are the lesson, so nobody is shown as stuck because of them."""
     key = join(running, "Ada")
     running.admin("POST", "/admin/faults", {"fault": "server_error"})
     for _ in range(5):
@@ -150,8 +150,8 @@ def test_the_teachers_own_faults_make_nobody_stuck(running: Served) -> None:
 
 
 def test_one_row_for_one_person(running: Served, tmp_path: Path) -> None:
-    """A renamed learner keeps key and faults; of two merged rows both keys are one learner's, after
-    a restart also.
+    """A renamed learner keeps the key and the faults. If two rows are merged, both keys belong to
+    one learner, even after a restart.
     """
     first, second = join(running, "Ada"), join(running, "ada")
     for key in (first, second):
@@ -197,7 +197,7 @@ def test_one_row_for_one_person(running: Served, tmp_path: Path) -> None:
 def test_what_cannot_be_done_with_a_row(
     running: Served, order: tuple[Any, ...], told: str
 ) -> None:
-    """A wrong order is a 400 that says why, and changes nothing."""
+    """An invalid admin request gets a 400 that says why, and changes nothing."""
     join(running, "Ada"), join(running, "Bo")
     answer = roll(running, *order)
     assert (
@@ -207,7 +207,7 @@ def test_what_cannot_be_done_with_a_row(
 
 
 def test_a_class_is_freed_from_the_console(running: Served) -> None:
-    """Rows without a request are removed together; learners who did something, and a hub's users,
+    """Rows without a request are removed together. Learners who did something, and a hub's users,
     stay.
     """
     keys = [join(running, f"bot {number}") for number in range(30)]
@@ -223,8 +223,8 @@ def test_a_class_is_freed_from_the_console(running: Served) -> None:
 
 
 def test_the_roster(running: Served) -> None:
-    """The roster is a CSV file for those who are logged in; a name that is a formula for a
-    spreadsheet is disarmed.
+    """The roster is a CSV file that requires a login. A name that a spreadsheet would treat as a
+    formula is escaped.
     """
     for name in ("Zoë", '=HYPERLINK("http://evil.example")', "Ada, the first"):
         ask(running, join(running, name))
@@ -247,7 +247,7 @@ def test_the_roster(running: Served) -> None:
 
 
 def test_votes(running: Served) -> None:
-    """Quiz answers of all learners are counted by question and option; a changed answer counts
+    """All learners' quiz answers are counted by question and option. A changed answer counts
     once.
     """
     ada, bo = join(running, "Ada"), join(running, "Bo")

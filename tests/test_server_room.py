@@ -1,5 +1,5 @@
-"""What the server remembers, and for how long; and the requests that eleven other mock servers took
-for good.
+"""What the server caches and for how long, and the invalid requests that eleven other mock servers
+accepted.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from support.served import Served, served
 
 
 def test_a_recording_is_looked_at_again_after_a_second(tmp_path: Path) -> None:
-    """A file that changes or goes is noticed after a second; what was not there is looked for each
-    time.
+    """A file that is changed or removed is noticed after a second. A file that was missing is
+    looked for every time.
     """
     now, name = [0.0], name_of(request())
     steady = SteadyRecordings(Recordings([tmp_path]), now=lambda: now[0])
@@ -52,8 +52,8 @@ def test_a_recording_is_looked_at_again_after_a_second(tmp_path: Path) -> None:
 def test_a_class_that_asks_the_same_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When many ask the same for the first time, the recording is read once, and all are
-    answered.
+    """If many clients send the same request for the first time, the recording is read once, and all
+    are answered.
     """
     folder_with(tmp_path, (params(stream=True), streamed(["x"] * 3000)))
     read, times = recordings.read, []
@@ -84,7 +84,9 @@ def test_a_class_that_asks_the_same_at_once(
 def test_what_is_remembered_has_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same question can be written in endless ways; only so many of them are remembered."""
+    """The same question can be written in countless ways, but only a limited number of them is
+    cached.
+    """
     monkeypatch.setattr(room, "REMEMBERED", 5)
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path) as running:
@@ -159,7 +161,7 @@ def test_the_probe(
     code: str | None,
     param: str | None,
 ) -> None:
-    """Each invalid request of the probe gets the API's status, code and parameter, not a made-up
+    """Each invalid request in the probe gets the API's status, code, and parameter, not a made-up
     answer.
     """
     body = {
@@ -177,7 +179,9 @@ def test_the_probe(
 
 
 def test_the_probe_of_keys_and_bodies(server: Served) -> None:
-    """No key is a 401, broken JSON a 400, and a question without a recording gets no answer."""
+    """A missing key gets a 401, broken JSON gets a 400, and a question without a recording gets no
+    answer.
+    """
     assert (
         server.post(json.dumps(params()).encode(), authorization="").status_code
         == 401

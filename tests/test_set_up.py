@@ -1,4 +1,4 @@
-"""The Makefile's set-up, with a fake Python that writes down its commands."""
+"""The Makefile's setup, with a fake Python that records its commands."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ pytestmark = pytest.mark.skipif(
     not shutil.which("make") or os.name != "posix", reason="needs make"
 )
 
-# `python -m venv .venv` makes a copy of the script itself. OLD, NO_VENV, NO_UV and FAIL say what
-# does not work.
+# `python -m venv .venv` copies the script itself. OLD, NO_VENV, NO_UV, and FAIL say what does not
+# work.
 PYTHON = """#!/bin/sh
 echo "$*" >> "$LOG"
 case "$*" in
@@ -29,8 +29,8 @@ esac
 
 
 class Course:
-    """A folder with the project's Makefile, pyproject.toml and requirements.lock, and the stand-in
-    as python3.
+    """A folder with the project's Makefile, pyproject.toml, and requirements.lock, and with the
+    stand-in as python3.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,8 +61,8 @@ class Course:
     def make(
         self, *arguments: str, **switches: str
     ) -> tuple[int, str, list[str]]:
-        """The exit code, what was printed, and what Python was asked to do (its own tests left
-        out).
+        """The exit code, the output, and what Python was called with (except for tests of Python
+        itself).
         """
         self.log.write_text("")
         environment = {
@@ -92,7 +92,7 @@ def course(tmp_path: Path) -> Course:
 
 
 def steps(asked: list[str]) -> list[str]:
-    """The steps of a set-up in short."""
+    """The steps of a setup, abbreviated."""
     known = {
         "-m venv": "venv",
         "-m pip": "pip",
@@ -105,8 +105,8 @@ def steps(asked: list[str]) -> list[str]:
 
 
 def test_the_lanes(course: Course) -> None:
-    """`make check` runs the tools and the quick tests, `make test` the tools and all; with
-    arguments pytest alone.
+    """`make check` runs the tools and the quick tests, and `make test` runs the tools and all
+    tests. With arguments, only pytest runs.
     """
     course.make("test")
     *tools, last = course.make("check")[2]
@@ -118,8 +118,8 @@ def test_the_lanes(course: Course) -> None:
 
 
 def test_set_up_once_then_nothing_to_do(course: Course) -> None:
-    """The first `make lab` makes .venv and installs; the second starts at once, though the path has
-    a space.
+    """The first `make lab` makes .venv and installs. The second starts immediately, even though the
+    path has a space.
     """
     code, _, asked = course.make("lab", "ARGS=--port 1")
     assert code == 0
@@ -133,8 +133,8 @@ def test_set_up_once_then_nothing_to_do(course: Course) -> None:
 def test_the_tests_need_more_and_that_is_enough_for_the_lab(
     course: Course,
 ) -> None:
-    """`make test` after `make lab` adds the extra `test`; after `make test` there is nothing to do
-    for `make lab`.
+    """After `make lab`, `make test` adds the extra `test`. After `make test`, `make lab` has
+    nothing to install.
     """
     course.make("lab")
     asked = course.make("test")[2]
@@ -151,7 +151,7 @@ def test_the_tests_need_more_and_that_is_enough_for_the_lab(
 
 
 def test_only_the_locked_uv_is_fetched_by_pip(course: Course) -> None:
-    """pip installs uv alone, by the hashes in requirements.lock."""
+    """pip installs only uv, and checks the hashes in requirements.lock."""
     asked = course.make("lab")[2]
     assert "--require-hashes --requirement .venv/uv.txt" in asked[1]
     wanted = (course.folder / ".venv" / "uv.txt").read_text()
@@ -161,8 +161,10 @@ def test_only_the_locked_uv_is_fetched_by_pip(course: Course) -> None:
 
 
 def test_without_uv_pip_installs_the_same_lock(course: Course) -> None:
-    """If uv is not available, pip installs what is locked, by its hashes, and then the course
-    without dependencies; what runs the local model is left to `coursekit local install`."""
+    """If uv is not available, pip installs what is locked, checks the hashes, and then installs the
+    course without dependencies. The program for the local model is left to `coursekit local
+    install`.
+    """
     code, _, asked = course.make("lab", NO_UV="1")
     assert code == 0
     assert steps(asked) == ["venv", "pip", "pip", "pip", "coursekit"]
@@ -179,7 +181,7 @@ def test_without_uv_pip_installs_the_same_lock(course: Course) -> None:
 
 
 def test_an_interrupted_set_up_is_taken_up_again(course: Course) -> None:
-    """When installing fails nothing is started, and the next call installs again."""
+    """If installing fails, nothing is started, and the next call installs again."""
     code, _, asked = course.make("lab", FAIL="1")
     assert code != 0
     assert steps(asked)[-1] == "uv"
@@ -189,8 +191,8 @@ def test_an_interrupted_set_up_is_taken_up_again(course: Course) -> None:
 def test_a_new_list_is_installed_and_a_moved_folder_made_anew(
     course: Course,
 ) -> None:
-    """A changed lock installs again; a folder that was moved, or whose Python has gone, gets a new
-    .venv.
+    """After the lock file changes, everything is installed again. If the folder was moved or its
+    Python is gone, .venv is rebuilt.
     """
     course.make("lab")
     with (course.folder / "requirements.lock").open("a") as lock:
@@ -203,7 +205,9 @@ def test_a_new_list_is_installed_and_a_moved_folder_made_anew(
 
 
 def test_a_python_that_is_too_old(course: Course) -> None:
-    """Python before 3.11: what is needed, what is there, and what to do; nothing is made."""
+    """With a Python before 3.11, the message says what is needed, what is there, and what to do,
+    and nothing is made.
+    """
     code, said, asked = course.make("lab", OLD="1")
     assert code != 0
     assert asked == []
@@ -213,8 +217,8 @@ def test_a_python_that_is_too_old(course: Course) -> None:
 
 
 def test_a_python_without_venv(course: Course) -> None:
-    """A Python that cannot make virtual environments (Debian): the package to install; nothing is
-    left behind.
+    """With a Python that cannot make virtual environments (Debian), the message names the package
+    to install, and nothing is left behind.
     """
     code, said, _ = course.make("lab", NO_VENV="1")
     assert code != 0

@@ -1,5 +1,5 @@
-"""The course as web pages. Most of it needs the extra ``site``; HTML's validity the Nu checker:
-VNU=path/to/vnu.jar.
+"""The course as web pages. Most of these tests need the extra ``site``, and the test of valid HTML
+needs the Nu checker: VNU=path/to/vnu.jar.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def html_of(notebook: str) -> str:
 
 
 def test_a_page_says_where_a_lab_is_live() -> None:
-    """Over a lab's picture stands a line that names JupyterLab; over any other output there is
-    none.
+    """A line above a lab's picture says how to use the lab in JupyterLab; no other output has such
+    a line.
     """
     assert html_of(
         readable(
@@ -69,7 +69,9 @@ def test_a_page_says_where_a_lab_is_live() -> None:
 
 
 def test_the_answer_to_a_prediction_is_folded() -> None:
-    """A reader predicts first there as well; other outputs are open."""
+    """Readers predict first on the site as well, so the output after a prediction is folded. Other
+    outputs are open.
+    """
     cells = [
         {
             "cell_type": "markdown",
@@ -93,7 +95,9 @@ def test_the_answer_to_a_prediction_is_folded() -> None:
 
 
 def test_links_in_outputs_lead_to_pages() -> None:
-    """A link to a notebook in a cell's output leads to its page, an address elsewhere stays."""
+    """A link to a notebook in a cell's output leads to the notebook's page; other addresses stay
+    unchanged.
+    """
     shown = '<a href="../exercises/01_basics.ipynb#a">1</a><a href="https://example.com/a.ipynb">2</a>'
     assert html_of(readable(output(text_html=shown))) == shown.replace(
         "01_basics.ipynb", "01_basics.html"
@@ -101,8 +105,8 @@ def test_links_in_outputs_lead_to_pages() -> None:
 
 
 def test_every_notebook_becomes_a_page_in_course_order(tmp_path: Path) -> None:
-    """The pages hold every notebook of the three folders, and each section lists its own in the
-    order of the course.
+    """The site has a page for every notebook in the three folders, and each section lists its
+    notebooks in course order.
     """
     lay_out(ROOT, tmp_path / "pages")
     for folder in SECTIONS:
@@ -123,7 +127,9 @@ def test_every_notebook_becomes_a_page_in_course_order(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
-    """A site is built into a new folder only, if one is named; the refusal says so."""
+    """If a folder is named, the site is built there only if the folder is new or empty; the refusal
+    says so.
+    """
     if find_spec("myst_nb") is None:
         pytest.skip("the extra site is not installed")
     (tmp_path / "mine").write_text("mine")
@@ -155,8 +161,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.site
 def test_the_site_is_whole(built: Path) -> None:
-    """Links and anchors lead somewhere, images have words, headings are in order, nothing is loaded
-    elsewhere.
+    """Links and anchors lead somewhere, images have alternative text, headings are in order, and
+    nothing is loaded from other sites.
     """
     site = Site(built)
     assert len(site.pages) > 3 * len(course.lessons()) - 4
@@ -165,7 +171,7 @@ def test_the_site_is_whole(built: Path) -> None:
 
 @pytest.mark.site
 def test_the_checks_of_the_site_see_what_is_wrong(tmp_path: Path) -> None:
-    """A page with one of each fault gets a report of each of them."""
+    """For a page with one problem of each kind, each problem is reported."""
     (tmp_path / "a.css").write_text("@import url(https://example.com/font.css)")
     (tmp_path / "a.html").write_text(
         '<article><h1 id="x">1</h1><h3>2</h3><a href="b.html">1</a><a href="#y">2</a><a '
@@ -189,7 +195,7 @@ def test_the_checks_of_the_site_see_what_is_wrong(tmp_path: Path) -> None:
 
 @pytest.mark.site
 def test_the_html_is_valid(built: Path) -> None:
-    """The Nu HTML checker, the W3C's own, finds no error in any page."""
+    """The Nu HTML checker, the W3C's own, finds no errors on any page."""
     checker = os.environ.get("VNU")
     if not checker or not shutil.which("java"):
         pytest.skip(

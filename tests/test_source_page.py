@@ -1,6 +1,4 @@
-"""The requests of a well-known tutorial are answered offline as it prints them, and its functions
-work.
-"""
+"""The requests in a well-known tutorial are answered offline as printed, and its functions work."""
 
 from __future__ import annotations
 
@@ -45,7 +43,7 @@ WAYS = ["in process", "served"]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    """What ``coursekit serve`` runs, with the course's own recordings."""
+    """The server that ``coursekit serve`` runs, with the course's own recordings."""
     with served(*recording_folders()) as running:
         yield running
 
@@ -60,7 +58,7 @@ def client(request: pytest.FixtureRequest, server: Served) -> openai.OpenAI:
 
 
 def text_of(answer: Any) -> str:
-    """The text of a whole answer, or of an iterated stream."""
+    """The text of a complete answer, or of an iterated stream."""
     if hasattr(answer, "choices"):
         return answer.choices[0].message.content or ""
     return "".join(chunk.choices[0].delta.content or "" for chunk in answer)
@@ -69,8 +67,8 @@ def text_of(answer: Any) -> str:
 @pytest.mark.parametrize("client", WAYS, indirect=True)
 @pytest.mark.parametrize("name", SNIPPETS)
 def test_each_request_is_answered(client: openai.OpenAI, name: str) -> None:
-    """Each request of the page is answered as printed, by the synchronous client, in process and
-    served.
+    """Each request on the page is answered as printed for the synchronous client, in process and on
+    a server.
     """
     body, part = SNIPPETS[name]
     assert part in text_of(client.chat.completions.create(**body))
@@ -78,7 +76,9 @@ def test_each_request_is_answered(client: openai.OpenAI, name: str) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_each_request_is_answered_async(server: Served, way: str) -> None:
-    """Each is answered by the asynchronous client too, twenty of them five at a time."""
+    """Each request is also answered for the asynchronous client, and twenty of them are sent five
+    at a time.
+    """
     client = (
         connect_async("replay", speed="instant")
         if way == "in process"
@@ -107,8 +107,8 @@ async def test_each_request_is_answered_async(server: Served, way: str) -> None:
 
 @pytest.mark.parametrize("client", WAYS, indirect=True)
 def test_the_streaming_helper(client: openai.OpenAI) -> None:
-    """``.stream()`` yields the text by its events; ``text_stream`` is not there, as in every
-    version of the SDK.
+    """``.stream()`` yields the text in its events. ``text_stream`` does not exist in any version of
+    the SDK.
     """
     asked: dict[str, Any] = {
         "model": "gpt-4o",
@@ -129,7 +129,9 @@ def test_the_streaming_helper(client: openai.OpenAI) -> None:
 
 @pytest.mark.parametrize("client", WAYS, indirect=True)
 def test_the_usage_that_the_page_prints(client: openai.OpenAI) -> None:
-    """24 tokens in and 7 out for the capital; the snail's reasoning tokens are counted."""
+    """The question about the capital takes 24 tokens in and 7 out, and the snail's reasoning tokens
+    are counted.
+    """
     usage = client.chat.completions.create(**SNIPPETS["anatomy"][0]).usage
     assert usage and (usage.prompt_tokens, usage.completion_tokens) == (24, 7)
     details = client.chat.completions.create(**SNIPPETS["snail"][0]).usage
@@ -140,7 +142,9 @@ def test_the_usage_that_the_page_prints(client: openai.OpenAI) -> None:
 @pytest.mark.parametrize("client", WAYS, indirect=True)
 @pytest.mark.parametrize("typed", OPENINGS, ids=lambda typed: typed[0])
 def test_a_chat_session(client: openai.OpenAI, typed: tuple[str, ...]) -> None:
-    """A session with the page's instructions answers likely openings, and what follows them."""
+    """A session with the page's instructions has answers to likely openings and to the messages
+    that follow.
+    """
     lines, said = iter([*typed, "quit"]), []
     chat_session(
         client, ADVISOR, read=lambda prompt: next(lines), write=said.append
@@ -152,7 +156,7 @@ def test_a_chat_session(client: openai.OpenAI, typed: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("client", WAYS, indirect=True)
 def test_the_functions_of_the_page(client: openai.OpenAI) -> None:
-    """robust_completion and stream_response take the page's arguments, after the client."""
+    """robust_completion and stream_response accept the page's arguments after the client."""
     prompt = "What is the capital of France?"
     assert "Paris" in robust_completion(
         client, prompt, max_retries=3, model="gpt-4o", max_tokens=500
@@ -166,7 +170,7 @@ def test_the_functions_of_the_page(client: openai.OpenAI) -> None:
     "limit", [{}, {"max_tokens": 200}, {"max_completion_tokens": 200}]
 )
 async def test_the_batch_of_the_page(limit: dict[str, int]) -> None:
-    """batch_completions(client, prompts) returns twenty texts, whatever the limit of 200 tokens is
+    """batch_completions(client, prompts) returns twenty texts, whatever the 200-token limit is
     called.
     """
     texts = await batch_completions(
@@ -178,8 +182,8 @@ async def test_the_batch_of_the_page(limit: dict[str, int]) -> None:
 
 
 def test_max_retries_counts_attempts() -> None:
-    """max_retries=3 of robust_completion is three requests, as in the page's loop, and not the
-    SDK's one and three.
+    """max_retries=3 in robust_completion means three requests, as in the page's loop, not one plus
+    three as in the SDK.
     """
     limited = connect(
         "replay", speed="instant", faults=[Fault("rate_limit", times=9)]
@@ -222,8 +226,8 @@ CALLS: dict[str, Any] = {
     ids=["near", "far"],
 )
 def test_a_wrong_keyword(name: str, wrong: str, cure: str) -> None:
-    """A keyword that neither the function nor create() takes is named, with what to do, and nothing
-    is sent.
+    """A keyword that neither the function nor create() accepts is named, with what to do, and
+    nothing is sent.
     """
     client = connect("replay", speed="instant")
     with pytest.raises(TypeError) as refused:
@@ -236,7 +240,7 @@ def test_a_wrong_keyword(name: str, wrong: str, cure: str) -> None:
 
 
 async def test_a_wrong_keyword_async() -> None:
-    """The same for the asynchronous functions."""
+    """The same applies to the asynchronous functions."""
     client = connect_async("replay", speed="instant")
     with pytest.raises(TypeError, match="Did you mean max_concurrency"):
         await batch_completions(client, TOPICS, max_concurency=3)
@@ -252,7 +256,7 @@ async def test_a_wrong_keyword_async() -> None:
     [lesson.stem for lesson in lessons() if replies_of(lesson.stem).is_file()],
 )
 def test_each_dialogue_is_recorded(stem: str) -> None:
-    """What an author has the model say in a dialogue is found in replay, with the provenance
+    """Replay finds what an author makes the model say in a dialogue, with the provenance
     "written".
     """
     recordings = Recordings(recording_folders())

@@ -1,4 +1,4 @@
-"""The headers of answers: which status carries which, as genuine answers of 2025 and 2026 do."""
+"""The headers of answers: each status has those of genuine answers from 2025 and 2026."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def headers_of(answer: ApiAnswer) -> dict[str, str]:
     ],
 )
 def test_what_the_model_s_side_says(answer: ApiAnswer) -> None:
-    """A 200, a 400 and the 404s that are written as one tell version, organization and time."""
+    """A 200, a 400, and the 404s that are formatted like a 400 have headers for version,
+    organization, and time.
+    """
     headers = headers_of(answer)
     assert headers.items() >= {**ALWAYS, **PROCESSED}.items()
     assert headers["openai-processing-ms"] == str(round(answer.after * 1000))
@@ -54,14 +56,14 @@ def test_what_the_model_s_side_says(answer: ApiAnswer) -> None:
     ],
 )
 def test_what_is_turned_away_before(answer: ApiAnswer) -> None:
-    """A 401, the 404 of an unknown model and a 429 have the short set."""
+    """A 401, the 404 for an unknown model, and a 429 have the short set of headers."""
     headers = headers_of(answer)
     assert headers.items() >= ALWAYS.items()
     assert not headers.keys() & {*PROCESSED, "openai-processing-ms"}
 
 
 def test_what_was_recorded_stays() -> None:
-    """A recorded header wins, and no connection has no headers."""
+    """A recorded header takes precedence, and a failed connection has no headers."""
     recorded = whole(request_id="req_recorded")
     recorded = recorded.with_headers(
         {**recorded.headers, "openai-processing-ms": "7"}
@@ -79,7 +81,7 @@ def test_what_was_recorded_stays() -> None:
 
 
 def test_a_request_id_is_drawn_for_each_answer_anew() -> None:
-    """The same requests of a client get the same ids each time, and no two are equal."""
+    """A client's requests get the same IDs every time, and no two IDs are equal."""
     drawn = []
     for _ in range(2):
         layer = StandardHeaders(Says(refuse("no_key")), random.Random(4))

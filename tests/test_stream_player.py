@@ -1,4 +1,6 @@
-"""The stream player lab: its pure frame, its controls, and that what it says of readers is true."""
+"""The stream player lab: its pure frame, its controls, and that what it says about readers is
+true.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,8 @@ PLAYED = PlayedStream(TEXTS, TIMING)
 def test_the_frame_shows_what_has_arrived(
     at: float, count: int, says: str
 ) -> None:
-    """At each second the screen holds the deltas that had come by then, and says where the stream
-    stands.
+    """At each second, the screen shows the deltas that had arrived by then, and the state of the
+    stream.
     """
     html = frame(PLAYED, at)
     assert "".join(TEXTS[:count]) in html
@@ -60,8 +62,8 @@ def test_the_frame_shows_what_has_arrived(
 
 @given(st.floats(0, 2), st.floats(0, 2))
 def test_nothing_arrives_after_the_cut(at: float, cut: float) -> None:
-    """A cut stream looks, from the cut on, as it did at the cut; before it, as if there were
-    none.
+    """From the cut on, a stream looks as it did at the cut; before that, it looks as if it were not
+    cut.
     """
     shown = frame(PLAYED, at, cut)
     assert f"{PLAYED.arrived(min(at, cut))} of 4 deltas" in shown
@@ -78,7 +80,9 @@ def screens(html: str) -> list[str]:
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_cut_in_the_text_shows_who_lies(end: str) -> None:
-    """In mid-text each reader's card has its report; those without an error lie, and are counted."""
+    """After a cut in the middle of the text, each reader's card has a report. Readers without an
+    error are wrong, and are counted.
+    """
     html = frame(PLAYED, 0.6, 0.6, end)
     lies = sum(report.startswith(LIES) for report in REPORTS[end])
     assert "17 characters had arrived, but no finish_reason" in html
@@ -102,7 +106,9 @@ def test_who_waits_for_the_whole_answer_shows_nothing_before() -> None:
 
 
 def test_the_wire_carries_the_deltas_to_the_readers() -> None:
-    """A delta is left of the proxy until it arrives; the drawing says how many have passed."""
+    """A delta is to the left of the proxy until it arrives, and the drawing says how many have
+    passed.
+    """
     blocks = re.findall(
         r'<rect x="([\d.]+)" y="15.0" width="8.0"[^>]*fill="([^"]+)"',
         frame(PLAYED, 0.6),
@@ -115,7 +121,9 @@ def test_the_wire_carries_the_deltas_to_the_readers() -> None:
 
 
 def test_after_a_cut_outside_the_text_no_reader_lies() -> None:
-    """Before the first token the SDK sends the request again; after the last one nothing is missing."""
+    """Before the first token, the SDK sends the request again; after the last one, nothing is
+    missing.
+    """
     assert "sends the request again" in frame(PLAYED, 0.2, 0.2)
     assert "Cut too late" in frame(PLAYED, 0.9, 0.9)
     assert "lies</" not in frame(PLAYED, 0.2, 0.2) + frame(PLAYED, 0.9, 0.9)
@@ -123,7 +131,7 @@ def test_after_a_cut_outside_the_text_no_reader_lies() -> None:
 
 
 def test_model_text_is_escaped() -> None:
-    """What a model wrote is text, never markup."""
+    """What a model wrote is shown as text, never as markup."""
     html = frame(
         PlayedStream(("<script>alert(1)</script>",), Timing([0.1], 0.1)), 0.1
     )
@@ -132,8 +140,8 @@ def test_model_text_is_escaped() -> None:
 
 
 def test_the_controls_move_the_screen() -> None:
-    """Position, cut and kind of cut redraw; the speed sets how far a tick goes; a cut stops the
-    player.
+    """Position, cut, and kind of cut redraw the frame, the speed sets the length of a tick, and a
+    cut stops the player.
     """
     lab = StreamPlayer(TEXTS, TIMING)
     assert lab.position.max == lab.play.max == 900
@@ -163,7 +171,7 @@ def test_each_control_has_a_label() -> None:
 
 
 def test_the_stored_notebook_shows_the_first_frame() -> None:
-    """Where no widget runs, the lab is the frame at the second that was asked for."""
+    """If widgets cannot run, the lab is the frame at the requested second."""
     assert StreamPlayer(TEXTS, TIMING, at=0.5)._repr_mimebundle_()[
         "text/html"
     ] == frame(PLAYED, 0.5)
@@ -180,9 +188,7 @@ def test_the_stored_notebook_shows_the_first_frame() -> None:
 def test_what_is_no_stream_is_refused(
     texts: tuple[str, ...], timing: Timing
 ) -> None:
-    """Texts without their times, or times without an end, get an error that says how to come by
-    them.
-    """
+    """For texts without times, or times without an end, the error says how to get them."""
     with pytest.raises(ValueError, match=r"texts = list\(stream\)"):
         StreamPlayer(texts, timing)
 
@@ -226,7 +232,7 @@ def streams(client: openai.OpenAI) -> str:
 def test_what_the_lab_says_of_readers_is_true(
     tmp_path: Path, end: str, place: int
 ) -> None:
-    """Each reader, run on such a stream with the real SDK, sees what the lab's table says."""
+    """Each reader, run with the real SDK on such a stream, sees what the lab's table says."""
     answer = streamed(
         ["Half ", "an ans"],
         finish_reason=None,

@@ -28,8 +28,8 @@ def client_for(
 
 
 def test_a_complete_stream(tmp_path: Path) -> None:
-    """The deltas are the text; finish reason, usage, model, request id and timing are available
-    afterwards.
+    """The deltas are the text. The finish reason, usage, model, request ID, and timing are
+    available afterward.
     """
     stream = stream_text(
         client_for(tmp_path, streamed(["Par", "is", "."], first=0.3, gap=0.1)),
@@ -54,8 +54,9 @@ def test_a_complete_stream(tmp_path: Path) -> None:
 
 
 def test_a_usage_stays_whatever_follows(tmp_path: Path) -> None:
-    """A server that sends the usage before the end, as some compatible ones do, has sent it: later
-    chunks without one take nothing away, and a later usage counts instead."""
+    """Usage that a server sends before the end, as some compatible servers do, counts: later chunks
+    without usage do not remove it, and a later usage replaces it.
+    """
 
     def read(*written: int | None) -> int:
         usages = [
@@ -89,7 +90,7 @@ def test_a_usage_stays_whatever_follows(tmp_path: Path) -> None:
 def test_an_answer_that_was_ended_early(
     tmp_path: Path, reason: str, ending: str
 ) -> None:
-    """A length or filter finish is not an exception here; ``ended`` says it."""
+    """Ending because of the length or the filter is not an exception here; ``ended`` says so."""
     stream = stream_text(
         client_for(tmp_path, streamed(["a"], finish_reason=reason)), **params()
     )
@@ -116,8 +117,8 @@ def test_a_silent_cut_is_not_silent(tmp_path: Path) -> None:
 
 
 def test_a_lost_connection_and_a_stall(tmp_path: Path) -> None:
-    """A broken connection and a read timeout are the SDK's errors; ``ended`` is "interrupted", the
-    text is kept.
+    """A broken connection and a read timeout raise the SDK's errors, ``ended`` is "interrupted",
+    and the text is kept.
     """
     lost = stream_text(
         client_for(
@@ -169,7 +170,7 @@ def test_an_error_in_mid_stream(tmp_path: Path, data: bytes) -> None:
 
 
 def test_leaving_early_hangs_up(tmp_path: Path) -> None:
-    """Leaving the with block closes the response; the clock has not moved on to the rest."""
+    """Leaving the with block closes the response, and the clock does not advance to the rest."""
     client = client_for(tmp_path, streamed(["a"] * 100, first=0.3, gap=0.1))
     with stream_text(client, **params()) as stream:
         next(stream)
@@ -214,15 +215,17 @@ def test_only_one_answer_at_a_time(tmp_path: Path) -> None:
 def test_stream_response_prints_and_returns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A tutorial's function prints the text as it arrives and returns all of it; a cut raises."""
+    """stream_response prints the text as it arrives and returns all of it. A cut raises an
+    error.
+    """
     client = client_for(tmp_path, streamed(["Par", "is."]))
     assert stream_response(client, "What is the capital of France?") == "Paris."
     assert capsys.readouterr().out == "Paris.\n"
 
 
 def test_the_public_names_are_there() -> None:
-    """Every name of the front door can be imported, and importing the package imports none of
-    them.
+    """Every name that the package exports can be imported, and importing the package imports none
+    of them.
     """
     assert all(getattr(coursekit, name) for name in coursekit.__all__)
     assert sorted(coursekit._HOME) == sorted(coursekit.__all__)
@@ -231,7 +234,7 @@ def test_the_public_names_are_there() -> None:
 def test_before_its_first_chunk_a_stream_knows_nothing_of_the_answer(
     tmp_path: Path,
 ) -> None:
-    """Everything that arrives with the chunks is None until one is read; the request's id arrives
+    """Everything that arrives with the chunks is None until one is read. The request ID arrives
     before them.
     """
     stream = stream_text(client_for(tmp_path, streamed(["a"])), **params())
@@ -249,8 +252,8 @@ def test_before_its_first_chunk_a_stream_knows_nothing_of_the_answer(
 def test_each_delta_is_shown_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """stream_response flushes after each piece: a terminal that waits for a line would show nothing
-    until the end.
+    """stream_response flushes after each piece; otherwise, a terminal that waits for complete lines
+    would show nothing until the end.
     """
     printed: list[tuple[tuple[object, ...], dict[str, object]]] = []
     monkeypatch.setattr(

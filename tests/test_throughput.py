@@ -1,5 +1,5 @@
-"""The simulation of chapter 05: its strategies, its limits, and that a real run comes to the
-same.
+"""The simulation in chapter 05: its strategies, its limits, and that real runs give the same
+results.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ LOADS = st.builds(
 
 
 def test_the_numbers_of_the_chapter() -> None:
-    """60 requests of 1.5 s at 30 RPM: pacing answers all in 61.5 s, five slots 34 of them, all at
-    once 30.
+    """With 60 requests of 1.5 s at 30 RPM, pacing gets all answers in 61.5 s, five slots get 34,
+    and sending all together gets 30.
     """
     came = {
         strategy: outcome_of(simulate(strategy, Load()))
@@ -61,8 +61,8 @@ def test_the_numbers_of_the_chapter() -> None:
 
 
 def test_littles_law_gives_the_rate() -> None:
-    """5 slots at 0.3 s are 1,000 requests a minute; 30,000 tokens a minute at 600 each are 50; the
-    lowest binds.
+    """5 slots at 0.3 s are 1,000 requests per minute, and 30,000 tokens per minute at 600 each are
+    50. The lowest limit binds.
     """
     rates = rates_of(
         Load(concurrency=5, latency=0.3, rpm=500, tpm=30_000, tokens=600)
@@ -106,7 +106,7 @@ def test_pacing_is_never_refused_and_never_late(load: Load) -> None:
 def test_every_request_is_sent_once_and_in_order(
     load: Load, strategy: str
 ) -> None:
-    """Requests go out in order, each ends after it began, and never are more in flight than
+    """Requests are sent in order, each ends after it begins, and no more are in flight than
     allowed.
     """
     spans = simulate(strategy, load)
@@ -126,13 +126,15 @@ def test_every_request_is_sent_once_and_in_order(
 
 
 def test_a_request_above_the_limit_is_always_refused() -> None:
-    """More tokens than a whole minute has: no pace can help, and pacing does not wait forever."""
+    """If a request needs more tokens than a minute has, no pace can help, and pacing does not wait
+    forever.
+    """
     came = outcome_of(simulate("paced", Load(requests=3, tpm=500, tokens=600)))
     assert (came.answered, came.refused) == (0, 3)
 
 
 def test_an_empty_run_comes_to_nothing() -> None:
-    """No requests: no seconds, and no division by them."""
+    """Zero requests take zero seconds, without a division by zero."""
     assert outcome_of([]) == Outcome(0, 0, 0.0, 0.0)
 
 
@@ -153,7 +155,7 @@ def test_a_load_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_another_strategy_is_refused() -> None:
-    """The error lists those that there are."""
+    """The error lists the strategies that exist."""
     with pytest.raises(ValueError, match="sequential, unbounded"):
         simulate("fast", Load())
 
@@ -162,11 +164,12 @@ def test_another_strategy_is_refused() -> None:
 async def test_a_real_run_comes_to_the_same(
     strategy: str, tmp_path: Path
 ) -> None:
-    """The SDK against the offline API on the virtual clock: the same starts, ends and 429s as
-    simulated.
+    """The SDK with the offline API on the virtual clock gives the same starts, ends, and 429s as
+    the simulation.
 
-    (A refusal of the offline API takes no time; and a paced run is ``run_batch``, which has tests
-    of its own.)"""
+    (The offline API's refusals take no time, and a paced run is ``run_batch``, which has its own
+    tests.)
+    """
     body = params("Is it raining?")
     folder = folder_with(tmp_path / "recordings", (body, whole(after=1.5)))
     load = Load(
@@ -212,8 +215,8 @@ async def test_a_real_run_comes_to_the_same(
 async def test_requests_made_at_once_start_at_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """On a machine as slow as you like, virtual time does not pass before all of a gather's
-    requests are sent.
+    """However slow the machine is, virtual time does not pass before all of a gather's requests are
+    sent.
     """
 
     def slow() -> str:
@@ -234,7 +237,9 @@ async def test_requests_made_at_once_start_at_once(
 
 
 def test_the_spans_of_a_client_begin_at_zero(tmp_path: Path) -> None:
-    """They are read from the ledger: start, end and status of each attempt, the first at 0."""
+    """Each attempt's start, end, and status are read from the ledger, with the first attempt at
+    0.
+    """
     body = params("Is it raining?")
     folder = folder_with(tmp_path / "recordings", (body, whole(after=1.5)))
     with connect(
@@ -252,7 +257,7 @@ def test_the_spans_of_a_client_begin_at_zero(tmp_path: Path) -> None:
 
 
 def test_a_live_client_has_no_spans() -> None:
-    """Only the offline API keeps a ledger; the error says which client to give."""
+    """Only the offline API has a ledger; the error says which client to use."""
     with (
         openai.OpenAI(api_key="none") as client,
         pytest.raises(ValueError, match='mode="replay"'),

@@ -1,4 +1,4 @@
-"""The throughput lab: its numbers, its picture, and that the controls move both."""
+"""The throughput lab: its numbers, its picture, and controls that change both."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def rows(html: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("load", LOADS)
 def test_the_table_tells_what_each_strategy_came_to(load: Load) -> None:
-    """Sent, answered, refused, seconds and requests in flight are those of the simulation."""
+    """The numbers for sent, answered, and refused requests, seconds, and requests in flight are the
+    simulation's.
+    """
     told = rows(view(load))[1:]
     for strategy, row in zip(STRATEGIES, told, strict=True):
         came = outcome_of(simulate(strategy, load))
@@ -56,7 +58,9 @@ def test_the_table_tells_what_each_strategy_came_to(load: Load) -> None:
 
 
 def test_littles_law_is_told_with_its_numbers() -> None:
-    """Concurrency over latency, the two limits, and which of the three binds."""
+    """The lab shows concurrency divided by latency, the two limits, and which of the three
+    binds.
+    """
     said = view(
         Load(concurrency=5, latency=0.3, rpm=500, tpm=30_000, tokens=600)
     )
@@ -69,7 +73,9 @@ def test_littles_law_is_told_with_its_numbers() -> None:
 
 
 def test_every_answer_is_a_bar_and_every_429_a_cross() -> None:
-    """Told apart by shape, not by color alone; the alternative text counts them."""
+    """Answers and refusals differ by shape, not only by color, and the alternative text counts
+    them.
+    """
     runs = {strategy: simulate(strategy, Load()) for strategy in STRATEGIES}
     drawn = gantt_svg(runs)
     bars = re.findall(r'<path d="([^"]*)" fill="#0072B2"/>', drawn)
@@ -83,7 +89,7 @@ def test_every_answer_is_a_bar_and_every_429_a_cross() -> None:
 
 @pytest.mark.parametrize("load", LOADS)
 def test_everything_is_drawn_inside_the_picture(load: Load) -> None:
-    """No bar, cross or label leaves the drawing, and the scale has at most ten numbers."""
+    """No bar, cross, or label is outside the drawing, and the scale has at most ten numbers."""
     drawn = gantt_svg(
         {strategy: simulate(strategy, load) for strategy in STRATEGIES}
     )
@@ -102,7 +108,7 @@ def test_everything_is_drawn_inside_the_picture(load: Load) -> None:
 
 
 def test_the_view_is_well_formed() -> None:
-    """Every tag is closed, so that nothing of it spills into the notebook."""
+    """Every tag is closed, so that nothing affects the rest of the notebook."""
     html = view(Load())
     for tag in ("div", "p", "svg", "table", "tr", "td", "b", "text"):
         assert len(re.findall(rf"<{tag}[ >]", html)) == html.count(f"</{tag}>")
@@ -110,7 +116,7 @@ def test_the_view_is_well_formed() -> None:
 
 
 def test_every_control_moves_the_view() -> None:
-    """A moved slider redraws; the view is that of what the controls say."""
+    """Moving a slider redraws the lab, and the view is the one for the controls' values."""
     lab = ThroughputLab()
     for name, value in {
         "concurrency": 40,
@@ -127,7 +133,7 @@ def test_every_control_moves_the_view() -> None:
 
 
 def test_every_control_is_labelled() -> None:
-    """And says its unit."""
+    """Each slider has a label with its unit."""
     controls = ThroughputLab().children[0].children
     assert [control.description for control in controls] == [
         "In flight at once",
@@ -139,14 +145,14 @@ def test_every_control_is_labelled() -> None:
 
 
 def test_without_widgets_the_first_view_is_shown() -> None:
-    """The notebook on the web, in print and for a screen reader has the picture and its numbers."""
+    """The notebook has the picture and its numbers on the web, in print, and for screen readers."""
     bundle = ThroughputLab()._repr_mimebundle_()
     assert bundle["text/html"] == view(Load())
 
 
 @pytest.mark.slow
 def test_drawing_keeps_no_memory() -> None:
-    """Drawings leave nothing behind."""
+    """Drawing again and again leaves nothing behind."""
     view(Load())
     gc.collect()
     tracemalloc.start()

@@ -22,7 +22,7 @@ from coursekit.widgets.token_text import visible
 
 
 class Reader(HTMLParser):
-    """What a browser makes of the HTML: its tags, and its text."""
+    """The HTML as a browser reads it: its tags and its text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Reader(HTMLParser):
 
 
 def boxes(html: str) -> list[tuple[str, str]]:
-    """(label, what is below it) of each box."""
+    """(label, text below it) for each box."""
     return re.findall(
         r"<span style=[^>]*>([^<]*)<span style=[^>]*>([^<]*)</span></span>",
         html,
@@ -55,7 +55,7 @@ def boxes(html: str) -> list[tuple[str, str]]:
 
 
 def test_each_token_is_a_box_with_its_id():
-    """The boxes of a string are its tokens, blanks made visible, each above its number in the
+    """A string's boxes are its tokens with visible spaces, each above its number in the
     vocabulary.
     """
     assert boxes(strip(TEXT)) == [
@@ -65,8 +65,8 @@ def test_each_token_is_a_box_with_its_id():
 
 
 def test_a_chat_shows_what_frames_its_messages():
-    """A chat adds a gray box with the overhead to each message, and one for the start of the reply:
-    24 in all.
+    """A chat adds a gray box with the overhead to each message, and one for the start of the reply,
+    for a total of 24.
     """
     html = strip(CONVERSATION, as_chat=True)
     gray = [box for box in boxes(html) if "token" in box[1]]
@@ -105,7 +105,7 @@ def test_boxes_add_up_to_the_count(model: str, text: str, roles: list[str]):
 
 
 def test_lines_with_a_role_begin_messages():
-    """``role: text`` begins a message, other lines go on with it, and a beginning without a role is
+    """``role: text`` begins a message, other lines continue it, and a beginning without a role is
     the user's.
     """
     assert messages_of(
@@ -121,9 +121,7 @@ def test_lines_with_a_role_begin_messages():
 
 @given(st.text())
 def test_any_text_is_safe_html(text: str):
-    """Whatever is typed, only the strip's own tags are in the HTML, and they are closed in
-    order.
-    """
+    """Whatever is typed, the HTML contains only the strip's own tags, closed in order."""
     for as_chat in (False, True):
         reader = Reader(strip(text, as_chat=as_chat))
         assert set(reader.tags) <= {
@@ -143,7 +141,7 @@ def test_any_text_is_safe_html(text: str):
 
 
 def test_markup_is_shown_and_not_run():
-    """A script that is typed is seen as text."""
+    """A script that is typed is shown as text."""
     html = strip("<script>alert(1)</script>")
     assert "<script" not in html
     assert "script" in Reader(html).text
@@ -156,7 +154,7 @@ def test_a_part_of_a_character_shows_its_bytes():
 
 
 def test_a_long_text_is_counted_whole_and_drawn_in_part():
-    """Beyond BOXES boxes nothing is drawn, the count is exact, and a message says so."""
+    """Beyond BOXES boxes, nothing is drawn, but the count is exact, and a message says so."""
     html = strip("x " * 400)
     assert len(boxes(html)) == BOXES
     assert f"<b>{count_tokens('x ' * 400)} tokens</b>" in html
@@ -165,7 +163,7 @@ def test_a_long_text_is_counted_whole_and_drawn_in_part():
 
 
 def test_a_very_long_text_is_cut_in_sight():
-    """Beyond CHARACTERS characters nothing is read, and a message says how much was left out."""
+    """Beyond CHARACTERS characters, nothing is read, and a message says how much was left out."""
     html = strip("a" * 30_000)
     assert (
         f"Only the first {CHARACTERS:,} of 30,000 characters are read." in html
@@ -174,8 +172,8 @@ def test_a_very_long_text_is_cut_in_sight():
 
 
 def test_every_model_has_its_price():
-    """The table prices the prompt for each model: 24 tokens at $2.50 a million are $0.00006, a
-    million of them $60.
+    """The table prices the prompt for each model: 24 tokens at $2.50 per million cost $0.00006, and
+    a million such prompts cost $60.
     """
     html = strip(CONVERSATION, as_chat=True)
     cells = re.findall(r'<t(?:d|h scope="row")[^>]*>([^<]*)</t[dh]>', html)
@@ -185,7 +183,7 @@ def test_every_model_has_its_price():
 
 
 def test_the_empty_text_costs_nothing():
-    """Nothing typed means no token, and no error."""
+    """An empty text has no tokens and causes no error."""
     html = strip("")
     assert "<b>0 tokens</b>" in html
     assert boxes(html) == []
@@ -193,7 +191,7 @@ def test_the_empty_text_costs_nothing():
 
 
 def test_the_strip_follows_its_controls():
-    """Each change of text, kind or model changes what is shown."""
+    """Each change of text, kind, or model changes what is shown."""
     lab = TokenStrip()
     assert lab.shown.value == strip(TEXT)
     lab.text.value = "Hello"
@@ -205,7 +203,7 @@ def test_the_strip_follows_its_controls():
 
 
 def test_the_example_changes_with_the_kind_and_own_words_stay():
-    """Switching to a chat shows the example of a chat, unless something was typed."""
+    """Switching to a chat shows an example chat, unless something was typed."""
     lab = TokenStrip()
     lab.kind.value = "a chat"
     assert lab.text.value == CONVERSATION
@@ -215,7 +213,7 @@ def test_the_example_changes_with_the_kind_and_own_words_stay():
 
 
 def test_a_wrong_choice_is_named_with_the_right_ones():
-    """A kind or a model that is not offered: the message lists what is."""
+    """For a kind or a model that is not offered, the message lists those that are."""
     with pytest.raises(
         ValueError, match="'a poem' is not .*: 'a text', 'a chat'"
     ):
@@ -225,13 +223,13 @@ def test_a_wrong_choice_is_named_with_the_right_ones():
 
 
 def test_the_table_says_what_its_prices_leave_out():
-    """A chat pays for its frame, a string has none; neither has a reply."""
+    """A chat includes its frame, a string has no frame, and neither includes a reply."""
     assert "without the reply." in strip(CONVERSATION, as_chat=True)
     assert "without the chat frame and the reply." in strip(TEXT)
 
 
 def test_typing_is_followed_and_every_control_has_a_label():
-    """The text area reports each keystroke, and no control is without its label."""
+    """The text area reports each keystroke, and every control has a label."""
     lab = TokenStrip()
     assert lab.text.continuous_update
     assert all(
@@ -240,7 +238,7 @@ def test_typing_is_followed_and_every_control_has_a_label():
 
 
 def test_without_a_kernel_the_first_view_is_an_ordinary_output():
-    """The stored notebook holds the strip as HTML, with a plain text for terminals."""
+    """The stored notebook contains the strip as HTML, with plain text for terminals."""
     bundle = TokenStrip("a chat")._repr_mimebundle_()
     assert bundle["text/html"] == strip(CONVERSATION, as_chat=True)
     assert (

@@ -16,7 +16,7 @@ from coursekit.widgets.token_text import LONGEST, label, percent, visible
         (
             "\u202e",
             "U+202E",
-        ),  # would turn the direction of everything that follows
+        ),  # would change the direction of everything that follows
         ("\u200d\x00", "U+200DU+0000"),
         ("\u00a0", "U+00A0"),
         ("\u0301", "◌\u0301"),  # a lone accent would sit on the frame
@@ -25,8 +25,8 @@ from coursekit.widgets.token_text import LONGEST, label, percent, visible
     ],
 )
 def test_what_cannot_be_seen_is_made_visible(text: str, shown: str) -> None:
-    """Blanks become signs, invisible and directional characters their number, and a lone accent
-    gets a carrier.
+    """Spaces become signs, invisible and directional characters become their numbers, and a lone
+    accent gets a carrier.
     """
     assert visible(text) == shown
 
@@ -57,5 +57,5 @@ def test_a_label_is_one_short_line(text: str) -> None:
 def test_a_probability_has_about_two_digits(
     probability: float, shown: str
 ) -> None:
-    """Only certainty is 100%, and only the impossible 0%."""
+    """Only certainty is 100%, and only the impossible is 0%."""
     assert percent(probability) == shown

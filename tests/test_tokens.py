@@ -1,4 +1,4 @@
-"""count_tokens: what a string, or a chat, is billed as prompt."""
+"""count_tokens: how many prompt tokens are billed for a string or a chat."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FRANCE = [
     {"role": "system", "content": "You are a helpful assistant."},
     {"role": "user", "content": "What is the capital of France?"},
 ]
-# OpenAI Cookbook, "How to count tokens with tiktoken" (MIT): with what the API billed for it.
+# OpenAI Cookbook, "How to count tokens with tiktoken" (MIT), with what the API billed for it.
 COOKBOOK = [
     {"role": role, **({"name": name} if name else {}), "content": content}
     for role, name, content in [
@@ -77,14 +77,14 @@ COOKBOOK = [
 
 
 def test_a_text_is_counted_without_overhead() -> None:
-    """A string counts its tokens, and nothing else."""
+    """For a string, only its tokens are counted."""
     assert count_tokens("What is the capital of France?") == 7
     assert count_tokens("") == 0
 
 
 def test_the_france_example() -> None:
-    """A tutorial's first call is billed 24 prompt tokens: 3 for the chat, 4 + 6 and 4 + 7 for its
-    messages.
+    """The first call in many tutorials is billed 24 prompt tokens: 3 for the chat, and 4 + 6 and 4
+    + 7 for its messages.
     """
     chat = chat_tokens(FRANCE, "gpt-4o")
     assert count_tokens(FRANCE, "gpt-4o") == chat.total == 24
@@ -105,7 +105,7 @@ def test_the_france_example() -> None:
     ],
 )
 def test_the_cookbooks_example(model: str, billed: int) -> None:
-    """Named messages count as the API billed the example that OpenAI published."""
+    """Messages with names are counted as the API billed OpenAI's published example."""
     assert count_tokens(COOKBOOK, model) == billed
 
 
@@ -122,8 +122,8 @@ def test_the_cookbooks_example(model: str, billed: int) -> None:
     ],
 )
 def test_overhead_of_each_family(model: str, overhead: int) -> None:
-    """Three messages, one of the assistant: 3 + 3 x 4 up to GPT-4.1, 2 + 3 x 4 for the o-series, 2
-    more for GPT-5.
+    """For three messages, one from the assistant, the overhead is 3 + 3 x 4 up to GPT-4.1, 2 + 3 x
+    4 for the o-series, and 2 more for GPT-5.
     """
     assert (
         chat_tokens(
@@ -162,13 +162,13 @@ def test_a_role_is_one_token(encoding: str) -> None:
 def test_snapshots_and_fine_tunes_count_as_their_family(
     model: str, like: str
 ) -> None:
-    """A snapshot, a sibling and a fine-tune count as their family."""
+    """A snapshot, a sibling, and a fine-tuned model are counted like their family."""
     chat = [*FRANCE, {"role": "assistant", "content": "İstanbul, naïve, 你好"}]
     assert chat_tokens(chat, model) == chat_tokens(chat, like)
 
 
 def test_the_encodings_differ() -> None:
-    """gpt-4 uses another vocabulary than gpt-4o."""
+    """gpt-4 uses a different vocabulary from gpt-4o."""
     assert (
         count_tokens("你好,世界", "gpt-4"),
         count_tokens("你好,世界", "gpt-4o"),
@@ -211,7 +211,9 @@ def test_a_mistyped_model_is_named_with_the_nearest(
     ],
 )
 def test_a_model_without_an_exact_rule_is_refused(model: Any) -> None:
-    """A model whose rule is not known, or adds hidden text, is refused with what to do instead."""
+    """A model whose rule is not known, or whose prompt has hidden text, is refused with what to do
+    instead.
+    """
     with pytest.raises(
         UnknownTokenizer,
         match=r"call it an estimate; the bill is usage\.prompt_tokens",
@@ -231,7 +233,9 @@ def test_a_model_without_an_exact_rule_is_refused(model: Any) -> None:
     ],
 )
 def test_a_model_of_another_maker_is_estimated_and_says_so(model: str) -> None:
-    """Counts for another maker's model are GPT-4o's, with one warning that they are estimates."""
+    """For another maker's model, the counts are GPT-4o's, with one warning that they are
+    estimates.
+    """
     _rule.cache_clear()
     with pytest.warns(
         EstimatedTokens,
@@ -255,8 +259,8 @@ def test_a_gateways_name_for_an_openai_model_counts_exactly() -> None:
 def test_a_name_that_the_settings_give_a_role_is_estimated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A deployment named like a model of OpenAI's is not a typing mistake where the settings name
-    it.
+    """A deployment with a name similar to one of OpenAI's models is not a typing mistake if the
+    settings name it.
     """
     with pytest.raises(UnknownTokenizer):
         count_tokens("Hi", "gpt-4o-prod")
@@ -336,7 +340,7 @@ def test_a_name_that_the_settings_give_a_role_is_estimated(
 def test_what_is_not_text_is_refused(
     message: dict[str, Any], reason: str
 ) -> None:
-    """A message that is not plain text is refused, with its place and the reason, rather than
+    """A message that is not plain text is refused with its position and the reason, rather than
     miscounted.
     """
     with pytest.raises(NotCountable, match=r"^messages\[2\] ") as refused:
@@ -345,7 +349,9 @@ def test_what_is_not_text_is_refused(
 
 
 def test_a_name_is_refused_where_its_price_is_not_known() -> None:
-    """How the o-series and GPT-5 bill a name is not known, so a name is refused there."""
+    """It is not known how the o-series and GPT-5 bill a name, so a name is refused for these
+    models.
+    """
     with pytest.raises(NotCountable, match="Leave it out"):
         count_tokens([{"role": "user", "name": "Ada", "content": "Hi"}], "o3")
 
@@ -355,13 +361,15 @@ def test_a_name_is_refused_where_its_price_is_not_known() -> None:
     [{"role": "user", "content": "Hi"}, b"Hi", 42, None, ["Hi"], [None]],
 )
 def test_something_else_is_a_type_error(wrong: Any) -> None:
-    """What is neither a string nor a list of messages is refused."""
+    """Anything that is neither a string nor a list of messages is refused."""
     with pytest.raises(TypeError, match="message"):
         count_tokens(wrong)
 
 
 def test_text_parts_are_joined() -> None:
-    """Text parts count as their text joined, as the API bills them; empty fields count nothing."""
+    """Text parts are counted as their joined text, as the API bills them, and empty fields count as
+    nothing.
+    """
     parts = [
         {"type": "text", "text": "What is the cap"},
         {"type": "text", "text": "ital of France?"},
@@ -375,7 +383,7 @@ def test_text_parts_are_joined() -> None:
 
 
 def test_the_sdks_message_counts_as_its_dict() -> None:
-    """A message of a reply can stay as the SDK made it."""
+    """A message from a reply can stay as the SDK made it."""
     message = ChatCompletionMessage(
         role="assistant", content="Paris.", refusal=None, annotations=[]
     )
@@ -415,7 +423,7 @@ def test_tokenize_is_by_model() -> None:
 
 
 def test_a_message_that_was_not_put_in_a_list_is_told_how() -> None:
-    """Only if the one thing given is a message, the fix is to put it in a list."""
+    """Only if the argument is a single message does the advice say to put it in a list."""
     with pytest.raises(
         TypeError,
         match=r"got dict\. Put the one message in a list: \[message\]\.$",
@@ -427,8 +435,8 @@ def test_a_message_that_was_not_put_in_a_list_is_told_how() -> None:
 
 @pytest.mark.parametrize("role", ["tool", "function"])
 def test_the_one_message_is_named_in_its_error(role: str) -> None:
-    """message_tokens() speaks of the message, not of a place in a list, and says why it cannot be
-    counted.
+    """message_tokens() refers to the message, not to a position in a list, and says why the message
+    cannot be counted.
     """
     with pytest.raises(
         NotCountable,

@@ -1,4 +1,6 @@
-"""The transport: the real SDK, sync and async, gets what the layers say, when they say it."""
+"""The transport: the real SDK, sync and async, gets what the layers answer, at the time they
+give.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,7 @@ both = pytest.mark.parametrize("kind", ["sync", "async"])
 
 @both
 def test_a_whole_answer(kind: str) -> None:
-    """A JSON answer becomes a ChatCompletion with its request id, after the answer's time."""
+    """A JSON answer becomes a ChatCompletion with its request ID, after the answer's time."""
     clock = VirtualClock()
     reply = ask(kind, Says(whole("Paris.", after=0.767)), clock)
     assert (
@@ -103,7 +105,7 @@ def test_a_stream_arrives_event_by_event(kind: str) -> None:
 
 @both
 def test_an_error_status_is_a_typed_exception(kind: str) -> None:
-    """An error answer arrives as the SDK's exception with status, body and request id."""
+    """An error answer arrives as the SDK's exception with its status, body, and request ID."""
     api = Says(
         error_answer(
             400,
@@ -125,7 +127,7 @@ def test_an_error_status_is_a_typed_exception(kind: str) -> None:
 @both
 @pytest.mark.parametrize("after", [5.0, NEVER])
 def test_silence_ends_at_the_read_timeout(kind: str, after: float) -> None:
-    """An answer later than the caller's read timeout is an APITimeoutError at that time."""
+    """An answer that is later than the caller's read timeout is an APITimeoutError at that time."""
     clock = VirtualClock()
     with pytest.raises(openai.APITimeoutError) as error:
         ask(kind, Says(ApiAnswer(after=after)), clock, timeout=2.0)
@@ -136,8 +138,8 @@ def test_silence_ends_at_the_read_timeout(kind: str, after: float) -> None:
 
 @both
 def test_a_stall_in_a_stream_ends_at_the_read_timeout(kind: str) -> None:
-    """A gap longer than the read timeout breaks the stream; a long stream with short gaps does
-    not.
+    """A gap that is longer than the read timeout breaks the stream; a long stream with short gaps
+    is not broken.
     """
     assert (
         len(
@@ -165,8 +167,8 @@ def test_no_timeout_is_not_for_ever(kind: str) -> None:
 
 @both
 def test_a_refused_connection(kind: str) -> None:
-    """Status 0 is a connection that fails: an APIConnectionError caused by a ConnectError, retried
-    by the SDK.
+    """Status 0 is a failed connection: an APIConnectionError that is caused by a ConnectError and
+    is retried by the SDK.
     """
     api = Says(ApiAnswer(status=0))
     with pytest.raises(openai.APIConnectionError) as error:
@@ -178,7 +180,7 @@ def test_a_refused_connection(kind: str) -> None:
 
 @both
 def test_a_broken_stream_and_a_broken_body(kind: str) -> None:
-    """``breaks`` ends a stream, or a whole answer, with a lost connection."""
+    """``breaks`` ends a stream, or a complete answer, with a lost connection."""
     with pytest.raises(openai.APIConnectionError):
         ask(
             kind,
@@ -232,8 +234,8 @@ def test_ten_times_faster(kind: str) -> None:
 
 
 def test_async_waits_run_side_by_side() -> None:
-    """Concurrent virtual waits end in the order of their due times, and together take as long as
-    the longest.
+    """Concurrent virtual waits end in the order in which they are due, and together take as long as
+    the longest one.
     """
     clock, ended = VirtualClock(), []
 

@@ -1,4 +1,4 @@
-"""The validation layer: which requests it refuses, in which order, and that nothing makes it
+"""The validation layer: which requests it refuses and in which order, and that nothing makes it
 fail.
 """
 
@@ -37,9 +37,7 @@ TOOL = {"type": "function", "function": {"name": "f"}}
 
 
 def test_a_right_request_goes_on() -> None:
-    """A request without a fault is answered by the layer below, and so is one for another path or
-    method.
-    """
+    """A valid request is answered by the layer below, and so is one for another path or method."""
     assert sent(chat()) is PASSED
     for method, path in (
         ("GET", "/v1/models"),
@@ -55,8 +53,8 @@ def test_a_right_request_goes_on() -> None:
 
 
 def test_a_refusal_has_the_bytes_of_a_real_one() -> None:
-    """Status, content type and body are those of a genuine 400: indented by two, keys in order, no
-    newline.
+    """The status, content type, and body are those of a genuine 400: indented by two spaces, with
+    keys in order and no newline.
     """
     answer = sent(chat(messages=[]))
     assert (answer.status, answer.headers["content-type"]) == (
@@ -90,8 +88,8 @@ def test_a_refusal_has_the_bytes_of_a_real_one() -> None:
     ids=lambda raw: repr(raw[:12]),
 )
 def test_a_body_that_is_no_json_object(raw: bytes) -> None:
-    """Broken, empty or too deep JSON, and JSON that is not an object, is a 400 without param and
-    code.
+    """Broken, empty, or too deeply nested JSON, and JSON that is not an object, gets a 400 without
+    a param or code.
     """
     answer = sent(raw)
     assert answer.status == 400
@@ -104,7 +102,7 @@ def test_a_body_that_is_no_json_object(raw: bytes) -> None:
 
 
 def test_the_sdk_raises_what_it_raises_of_the_real_api(tmp_path: Path) -> None:
-    """Through connect() a refusal arrives as the SDK's typed exception; a right request gets a
+    """Through connect(), a refusal arrives as the SDK's typed exception. A valid request gets a
     message that says what is missing.
     """
     create = coursekit.connect(
@@ -128,21 +126,21 @@ def test_the_sdk_raises_what_it_raises_of_the_real_api(tmp_path: Path) -> None:
 
 
 def test_probe_temperature_on_o3_mini() -> None:
-    """o3-mini with a temperature: 400 unsupported_parameter."""
+    """o3-mini with a temperature gets a 400 unsupported_parameter."""
     assert (
         refused("o3-mini", temperature=0.5)["code"] == "unsupported_parameter"
     )
 
 
 def test_probe_max_tokens_on_gpt_5() -> None:
-    """gpt-5 with max_tokens: 400 unsupported_parameter, and what to use instead."""
+    """gpt-5 with max_tokens gets a 400 unsupported_parameter that says what to use instead."""
     assert message_of("gpt-5", max_tokens=5).endswith(
         "Use 'max_completion_tokens' instead."
     )
 
 
 def test_probe_temperature_5() -> None:
-    """temperature=5: 400 with the bound."""
+    """temperature=5 gets a 400 with the bound."""
     assert message_of(temperature=5) == (
         "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 5 "
         "instead."
@@ -150,7 +148,7 @@ def test_probe_temperature_5() -> None:
 
 
 def test_probe_no_messages() -> None:
-    """A body without messages: 400 missing_required_parameter."""
+    """A body without messages gets a 400 missing_required_parameter."""
     error = refused(messages=LEFT_OUT)
     assert (error["message"], error["param"]) == (
         "Missing required parameter: 'messages'.",
@@ -160,7 +158,7 @@ def test_probe_no_messages() -> None:
 
 
 def test_probe_role_robot() -> None:
-    """An unknown role: 400 invalid_value with the known ones."""
+    """An unknown role gets a 400 invalid_value that lists the known ones."""
     assert message_of(messages=[{"role": "robot", "content": "Hi"}]) == (
         "Invalid value: 'robot'. "
         "Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and 'developer'."
@@ -168,7 +166,7 @@ def test_probe_role_robot() -> None:
 
 
 def test_probe_unknown_parameter() -> None:
-    """An unknown parameter: 400 that names it."""
+    """An unknown parameter gets a 400 that names it."""
     assert (
         message_of(chat_mode=True)
         == "Unrecognized request argument supplied: chat_mode"
@@ -176,8 +174,8 @@ def test_probe_unknown_parameter() -> None:
 
 
 def test_probe_unknown_model() -> None:
-    """An unknown model: 404 model_not_found, indented by four and with a newline, as the real
-    one.
+    """An unknown model gets a 404 model_not_found, indented by four spaces and with a newline, like
+    the real one.
     """
     answer = sent(chat("no-such-model"))
     assert answer.status == 404
@@ -193,7 +191,7 @@ def test_probe_unknown_model() -> None:
 
 
 def test_probe_no_api_key() -> None:
-    """Where keys are checked, a request without one gets a 401 before anything else is checked."""
+    """If keys are checked, a request without one gets a 401 before anything else is checked."""
     answer = sent(b"not json", keys={"sk-class"})
     assert answer.status == 401
     assert error_of(answer)["message"].startswith(
@@ -206,7 +204,7 @@ def test_probe_no_api_key() -> None:
 
 
 def test_probe_broken_json() -> None:
-    """Broken JSON: 400."""
+    """Broken JSON gets a 400."""
     assert error_of(sent(b'{"model": "gpt-4o", '))["message"] == UNPARSABLE
 
 
@@ -215,7 +213,7 @@ def test_probe_broken_json() -> None:
 
 @pytest.mark.parametrize("model", [None, "", LEFT_OUT])
 def test_a_request_needs_a_model(model: Any) -> None:
-    """No model, null and an empty name are the same fault, without param and code."""
+    """A missing model, null, and an empty name are the same mistake, without a param or code."""
     error = refused(model)
     assert (error["message"], error["param"], error["code"]) == (
         "you must provide a model parameter",
@@ -225,13 +223,13 @@ def test_a_request_needs_a_model(model: Any) -> None:
 
 
 def test_a_model_that_is_no_string_is_taken_for_broken_json() -> None:
-    """The real API says so of a body that is JSON."""
+    """The real API gives this answer to a body that is JSON."""
     assert message_of(5) == UNPARSABLE  # type: ignore[arg-type]
 
 
 def test_models_of_other_endpoints() -> None:
-    """A model that Chat Completions does not serve is a 404 with param model, in the form of a
-    400's body.
+    """A model that Chat Completions does not serve gets a 404 with the param model, in the format
+    of a 400's body.
     """
     not_chat = (
         "This is not a chat model and thus not supported in the v1/chat/completions endpoint. "
@@ -255,8 +253,8 @@ def test_models_of_other_endpoints() -> None:
 
 
 def test_a_dead_model_answers_until_a_day_is_given() -> None:
-    """Recordings outlive their models: a model that was shut down is refused only if a day after
-    that is set.
+    """Recordings outlive their models: a model that was shut down is refused only if a later date
+    is set.
     """
     assert sent(chat("gpt-3.5-turbo-0613")) is PASSED
     answer = sent(chat("gpt-3.5-turbo-0613"), today=datetime.date(2026, 11, 22))
@@ -271,8 +269,8 @@ def test_a_dead_model_answers_until_a_day_is_given() -> None:
 
 @pytest.mark.parametrize("model", models.names())
 def test_every_chat_model_takes_a_plain_request(model: str) -> None:
-    """A user's message alone is refused by no model that Chat Completions serves; audio models want
-    audio.
+    """No model that Chat Completions serves refuses a single user message, except that audio models
+    require audio.
     """
     sound = (
         {"modalities": ["text", "audio"]}
@@ -296,7 +294,7 @@ def test_parameters_that_do_not_go_together(
 
 
 def test_the_word_json_may_stand_in_any_message_and_case() -> None:
-    """JSON mode wants the word once, anywhere, in a part as well."""
+    """JSON mode requires the word "JSON" once, anywhere, including in a content part."""
     system = {
         "role": "system",
         "content": [{"type": "text", "text": "Answer in JSON."}],
@@ -307,8 +305,8 @@ def test_the_word_json_may_stand_in_any_message_and_case() -> None:
 
 
 def test_tools_and_choices_that_go_together() -> None:
-    """Declared functions may be forced, and custom tools and lists of allowed tools are let
-    through.
+    """Declared functions may be forced, and custom tools and lists of allowed tools are
+    accepted.
     """
     custom = {"type": "custom", "custom": {"name": "sql"}}
     assert taken(
@@ -332,12 +330,14 @@ def test_tools_and_choices_that_go_together() -> None:
 
 @orders()
 def test_the_order_of_faults(body: dict[str, Any], param: str | None) -> None:
-    """If a request has two faults, the one is reported that the API was seen to report."""
+    """If a request has two mistakes, the one that the API was seen to report is reported."""
     assert refused(**{"model": "gpt-5.6-terra", **body})["param"] == param
 
 
 def test_a_wrong_base_path_is_an_invalid_url() -> None:
-    """POST to another path that ends like chat completions is the API's 404, and no miss."""
+    """A POST to another path that ends like chat completions gets the API's 404, and is not treated
+    as a missing recording.
+    """
     answer = Validation(Says(PASSED)).answer(
         ApiRequest("POST", "/chat/completions", b"{}")
     )
@@ -350,8 +350,8 @@ def test_a_wrong_base_path_is_an_invalid_url() -> None:
 def test_the_day_of_the_settings_is_that_of_replay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """COURSEKIT_TODAY refuses what is shut down by then; without it nothing is, nor beside live
-    clients, whose day it is.
+    """With COURSEKIT_TODAY, replay refuses models that are shut down by then. Without it, none is
+    refused, and in live mode, the date applies only to live clients.
     """
     with pytest.raises(RecordingNotFound):
         connect("replay", recordings=tmp_path).chat.completions.create(
@@ -371,7 +371,9 @@ def test_the_day_of_the_settings_is_that_of_replay(
 
 @pytest.mark.parametrize("door", ["body", "json"])
 def test_a_byte_order_mark_is_passed_over_by_both_doors(door: str) -> None:
-    """JSON is UTF-8: a mark before it changes nothing, and UTF-16 is not JSON for either reader."""
+    """JSON is UTF-8. A byte-order mark before it changes nothing, and UTF-16 is not JSON for either
+    parser.
+    """
     text = json.dumps(chat())
     marked = ApiRequest(
         "POST", CHAT_COMPLETIONS, b"\xef\xbb\xbf" + text.encode()
@@ -385,7 +387,7 @@ def test_a_byte_order_mark_is_passed_over_by_both_doors(door: str) -> None:
 
 
 def test_a_request_may_bring_its_own_day() -> None:
-    """Its header overrides the layer's day; what is not a day is ignored."""
+    """A request's header overrides the layer's date. An invalid date is ignored."""
     day = {"x-coursekit-today": "2026-01-17"}
     assert sent(chat("gpt-3.5-turbo-0613"), day).status == 404
     assert sent(chat("o1-mini"), {"x-coursekit-today": "2025-07-18"}) is PASSED

@@ -1,5 +1,5 @@
-"""The verdict on a client: what the offline API saw of how it takes errors, waits and broken
-answers.
+"""The verdict on a client: how it handles errors, waits, and broken answers, as seen by the offline
+API.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TEMPERATURE = params(temperature=3)  # refused by the API
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Path:
-    """Recordings of a whole answer, of a stream and of a slow answer."""
+    """Recordings of a complete answer, a stream, and a slow answer."""
     slow = params("Think long."), whole("Done.", after=20.0)
     return folder_with(
         tmp_path, (params(), whole()), (STREAM, streamed(WORDS)), slow
@@ -41,7 +41,7 @@ def client_of(shelf: Path, *faults: Fault, **options: Any) -> Any:
 
 
 def ask(client: Any, **body: Any) -> None:
-    """Ask, and take an error as a program would that goes on."""
+    """Send a request, and handle an error like a program that continues."""
     try:
         reply = client.chat.completions.create(**(body or params()))
         if body.get("stream"):
@@ -51,8 +51,8 @@ def ask(client: Any, **body: Any) -> None:
 
 
 def test_a_good_client(shelf: Path) -> None:
-    """The SDK's own retries of passing errors, waiting as told, are a good verdict: said in
-    full.
+    """The SDK's own retries of temporary errors, after the required wait, get a good verdict. This
+    test shows it in full.
     """
     client = client_of(
         shelf, Fault("rate_limit", retry_after=7), Fault("overloaded")
@@ -76,8 +76,8 @@ def test_a_good_client(shelf: Path) -> None:
 def test_a_wait_may_be_cut_by_a_millisecond(
     short: float, too_early: int
 ) -> None:
-    """The server names whole milliseconds, so one is forgiven, and two are too early by just that
-    much.
+    """The server gives the wait in milliseconds, so one millisecond too early is ignored, and two
+    are reported as such.
     """
     refusal = ApiAnswer(429, {"retry-after": "2"}, b"{}")
     first = LoggedAttempt(
@@ -92,13 +92,14 @@ def test_a_wait_may_be_cut_by_a_millisecond(
 
 
 def test_nothing_seen_is_nothing_wrong(shelf: Path) -> None:
-    """A client that asked nothing gets a good verdict on nothing."""
+    """A client that sent no requests gets a good verdict on nothing."""
     assert verdict_on(client_of(shelf)) == Verdict() and Verdict().good
 
 
 def test_retries_into_an_empty_account(shelf: Path) -> None:
-    """The SDK retries insufficient_quota like any 429; a program with a loop around it makes nine
-    attempts of it, and eight of them are wasted."""
+    """The SDK retries insufficient_quota like any other 429. A program with a loop around the SDK
+    makes nine attempts, eight of which are wasted.
+    """
     client = client_of(shelf, Fault("quota", times=9))
     for _ in range(3):
         ask(client)
@@ -119,8 +120,8 @@ def test_retries_into_an_empty_account(shelf: Path) -> None:
 
 
 def test_a_request_that_is_too_large(shelf: Path) -> None:
-    """Retries of a request above the whole limit are wasted, although it is a rate limit by its
-    code.
+    """Retries of a request that exceeds the entire limit are wasted, although its code says that it
+    is a rate limit.
     """
     client = connect(
         "replay", recordings=shelf, rate_limit={"tpm": 5}, speed="instant"
@@ -159,7 +160,7 @@ def test_retried_400s(shelf: Path) -> None:
 
 
 def test_a_wait_cut_short(shelf: Path) -> None:
-    """Asking again before Retry-After is over is reported, with the seconds that were missing."""
+    """A retry before Retry-After has passed is reported with the missing seconds."""
     client = client_of(
         shelf, Fault("rate_limit", times=2, retry_after=10), max_retries=0
     )
@@ -205,7 +206,7 @@ def test_answers_that_were_lost(shelf: Path) -> None:
 
 
 def test_silence_is_no_lost_answer(shelf: Path) -> None:
-    """A timeout without any answer, and a connection that failed, lost nothing that was made."""
+    """A timeout without any answer, and a failed connection, did not lose an answer."""
     client = client_of(shelf, Fault("timeout"), Fault("connection"), timeout=5)
     ask(client)
     verdict = verdict_on(client)
@@ -214,7 +215,7 @@ def test_silence_is_no_lost_answer(shelf: Path) -> None:
 
 
 def test_a_cut_stream_taken_for_whole(shelf: Path) -> None:
-    """A stream that was closed cleanly but too early counts as passed off as complete, unless
+    """A stream that was closed cleanly but too early counts as used as if it were complete, unless
     the request was sent again.
     """
     careless, careful = (
@@ -256,7 +257,9 @@ def test_a_cut_stream_taken_for_whole(shelf: Path) -> None:
 def test_a_stream_that_failed_loudly(
     shelf: Path, fault: Fault, outcome: str
 ) -> None:
-    """What failed with an exception is not an unnoticed cut; asked again, the question is answered."""
+    """A stream that failed with an exception is not an unnoticed cut. If the request is sent again,
+    the question is answered.
+    """
     client = client_of(shelf, fault)
     ask(client, **STREAM)
     assert (verdict_on(client).answered, verdict_on(client).unnoticed_cuts) == (
@@ -269,8 +272,8 @@ def test_a_stream_that_failed_loudly(
 
 
 def test_a_stream_that_was_left(shelf: Path) -> None:
-    """A caller that hangs up mid-stream had what it wanted: that is reported, and not a fault. The
-    clock notes when.
+    """A caller that leaves mid-stream had what it wanted, which is reported, with the time, but is
+    not a mistake.
     """
     client = client_of(shelf)
     with client.chat.completions.create(**STREAM) as stream:
@@ -283,8 +286,8 @@ def test_a_stream_that_was_left(shelf: Path) -> None:
 
 
 def test_a_caller_that_gave_up_waiting(shelf: Path) -> None:
-    """An answer whose caller was cancelled is lost, and asking again is a retry of the
-    program's.
+    """If a caller was cancelled, its answer is lost, and sending the request again is the program's
+    retry.
     """
 
     async def main() -> Any:
@@ -314,8 +317,8 @@ def test_a_caller_that_gave_up_waiting(shelf: Path) -> None:
 
 
 def test_twenty_equal_questions_at_once(shelf: Path) -> None:
-    """Equal requests side by side are questions of their own: none is taken for the retry of
-    another.
+    """Concurrent equal requests are separate questions, and none is mistaken for another one's
+    retry.
     """
 
     async def main() -> Any:
@@ -344,8 +347,8 @@ def test_twenty_equal_questions_at_once(shelf: Path) -> None:
 
 
 def test_interleaved_retries_keep_their_order() -> None:
-    """Of two equal questions that failed half a second apart, each retry is matched with the
-    failure it waited for.
+    """If two equal questions fail half a second apart, each retry is matched with the failure it
+    waited for.
     """
     ledger = Ledger()
     for at in (0.0, 0.5):
@@ -376,7 +379,7 @@ def test_interleaved_retries_keep_their_order() -> None:
 
 
 def test_a_question_asked_again_after_its_answer(shelf: Path) -> None:
-    """The same question after a whole answer is a new question, not a retry."""
+    """The same question after a complete answer is a new question, not a retry."""
     client = client_of(shelf)
     ask(client)
     ask(client)
@@ -387,7 +390,7 @@ def test_a_question_asked_again_after_its_answer(shelf: Path) -> None:
 
 
 def test_a_verdict_is_plain_data(shelf: Path) -> None:
-    """as_dict() is JSON, with every number that the text has."""
+    """as_dict() can be written as JSON, and has every number that the text has."""
     client = client_of(shelf, Fault("quota"))
     ask(client)
     told = json.loads(json.dumps(verdict_on(client).as_dict()))
@@ -396,7 +399,7 @@ def test_a_verdict_is_plain_data(shelf: Path) -> None:
 
 
 def test_only_the_offline_api_keeps_a_ledger() -> None:
-    """A live client cannot be judged, and the message says what can."""
+    """A live client cannot be judged, and the message says which clients can."""
     with pytest.raises(
         ValueError, match=r'pass a client from connect\(mode="replay"\)'
     ):
@@ -407,7 +410,7 @@ def test_only_the_offline_api_keeps_a_ledger() -> None:
 
 @pytest.mark.slow
 def test_a_ledger_is_bounded() -> None:
-    """The ledger keeps its newest attempts, and the verdict is on all of them."""
+    """The ledger keeps the newest attempts, but the verdict covers all of them."""
     ledger = Ledger()
     for i in range(SIZE + 100):
         failed = i % 3 == 0
@@ -442,11 +445,13 @@ def test_a_ledger_is_bounded() -> None:
 def test_how_waits_are_read(
     headers: dict[str, str], seconds: float | None
 ) -> None:
-    """The verdict reads waits as the retries do: milliseconds before seconds, and HTTP dates."""
+    """The verdict reads waits as the retries do: milliseconds take precedence over seconds, and
+    HTTP dates are understood.
+    """
     attempt = Ledger().open(request(), ApiAnswer(429, headers), 0.0)
     assert attempt.retry_after == seconds
 
 
 def test_a_verdict_on_nothing_names_no_outcomes() -> None:
-    """Without attempts there is nothing in parentheses."""
+    """Without attempts, there is nothing in parentheses."""
     assert str(Verdict()).splitlines()[2] == "  attempts             0"

@@ -1,4 +1,6 @@
-"""Kernels forked from a process that has imported everything: as fresh and as mortal as the ordinary ones."""
+"""Kernels that are forked from a process that has imported everything are as fresh as ordinary
+ones, and end like them.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,7 @@ sys.stdin.read()
 
 
 def values(path: Path) -> list[str]:
-    """What each cell's last expression is, in a kernel of its own."""
+    """The value of each cell's last expression, in its own kernel."""
     cells = execute(path, offline_environment()).cells
     return [
         cell.outputs[0].data["text/plain"] for cell in cells if cell.outputs
@@ -75,7 +77,7 @@ def running(
 def test_a_fork_finds_the_world_that_an_ordinary_kernel_finds(
     write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Environment, folder, paths, flags, signals, standard input, threads are the same."""
+    """The environment, folder, paths, flags, signals, standard input, and threads are the same."""
     path = write_notebook(WORLD, FORKED)
     forked = values(path)
     factory = KernelProvisionerFactory.instance()
@@ -90,7 +92,9 @@ def test_a_fork_finds_the_world_that_an_ordinary_kernel_finds(
 def test_what_a_notebook_does_to_its_modules_no_other_sees(
     write_notebook: Callable[..., Path],
 ) -> None:
-    """A changed module, a lost one, a variable of the environment and a seed stay in their kernel."""
+    """A changed module, a removed module, an environment variable, and a seed stay in their
+    kernel.
+    """
     path = write_notebook(
         "import json, os, random, sys, zmq\n"
         "before = zmq.Context is None, 'ast' in sys.modules, 'MINE' in os.environ, hasattr(json, 'mine')",
@@ -108,7 +112,9 @@ def test_what_a_notebook_does_to_its_modules_no_other_sees(
 
 
 def test_a_kernel_is_interrupted_restarted_and_dies_alone() -> None:
-    """An interrupt is a KeyboardInterrupt, a restart a new process; a crash ends that kernel only."""
+    """An interrupt is a KeyboardInterrupt, a restart is a new process, and a crash ends only that
+    kernel.
+    """
     with running() as (manager, client), running() as (other, other_client):
         assert isinstance(manager.provisioner.process, ForkedKernel)
         client.execute("import time; print('on'); time.sleep(3600)")
@@ -140,7 +146,9 @@ def test_a_kernel_is_interrupted_restarted_and_dies_alone() -> None:
 
 
 def test_another_environment_gets_an_ordinary_kernel() -> None:
-    """What a library may have read while it was imported must be equal; COURSEKIT_* may differ."""
+    """The settings that a library may have read while it was imported must be equal; COURSEKIT_*
+    may differ.
+    """
     with running(env=os.environ | {"TZ": "Asia/Tokyo"}) as (manager, _):
         assert isinstance(manager.provisioner.process, subprocess.Popen)
     with running(env=os.environ | {"COURSEKIT_MODE": "live"}) as (manager, _):
@@ -149,7 +157,9 @@ def test_another_environment_gets_an_ordinary_kernel() -> None:
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=str)
 def test_no_kernel_outlives_its_owner(end: signal.Signals) -> None:
-    """After a SIGTERM or a kill -9 of the process that asked for a kernel, it and the fork server end."""
+    """After SIGTERM or kill -9 ends the process that started a kernel, the kernel and the fork
+    server also end.
+    """
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     with subprocess.Popen(
         [sys.executable, "-c", OWNER],

@@ -1,5 +1,5 @@
 """What users bring: keys as they were copied, .env files as editors write them, message objects,
-paths, typos.
+paths, and typos.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ KEY = "-".join(("sk", "proj", "a" * 30))
 
 @pytest.mark.parametrize("around", ["{}\n", " {}", "{} ", "\t{}\r\n"])
 def test_white_space_around_a_key_is_taken_away(around: str) -> None:
-    """A key that was copied with its line end or a blank is the key."""
+    """A key that was copied with a line end or a space still works."""
     assert key_of("live", around.format(KEY), {}) == KEY
     assert key_of("live", None, {"OPENAI_API_KEY": around.format(KEY)}) == KEY
 
@@ -70,8 +70,8 @@ def test_white_space_around_a_key_is_taken_away(around: str) -> None:
 def test_what_no_key_has_is_named_and_the_key_is_not_shown(
     around: str, name: str
 ) -> None:
-    """Quotes, invisible and foreign characters are refused by name and place, before anything is
-    sent.
+    """Quotes, invisible characters, and foreign characters in a key are refused with their name and
+    position before anything is sent.
     """
     for make in (connect, connect_async):
         with pytest.raises(
@@ -103,8 +103,8 @@ def test_what_no_key_has_is_named_and_the_key_is_not_shown(
 def test_a_dotenv_is_read_as_editors_write_it(
     raw: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """UTF-8 with a byte-order mark or without, UTF-16 of either order, Latin-1: the settings are
-    there.
+    """Settings are read from UTF-8 with or without a byte-order mark, UTF-16 in either byte order,
+    and Latin-1.
     """
     monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
     monkeypatch.delenv("COURSEKIT_SPEED", raising=False)
@@ -122,7 +122,7 @@ def messages(said: Any) -> list[Any]:
 
 
 def test_message_objects_of_the_sdk_are_messages(tmp_path: Path) -> None:
-    """``reply.choices[0].message``, appended as the guides show, is taken as its dict is."""
+    """``reply.choices[0].message``, appended as many guides show, works like its dict."""
     said = ChatCompletionMessage(
         role="assistant", content="It is Paris. " * 200
     )
@@ -146,8 +146,8 @@ def test_message_objects_of_the_sdk_are_messages(tmp_path: Path) -> None:
 def test_a_tilde_is_the_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``~`` in a path of recordings or of a saved conversation is the home, and no folder of that
-    name is made.
+    """``~`` in a path for recordings or a saved conversation is the home folder, and no folder with
+    that name is made.
     """
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -163,8 +163,8 @@ def test_a_tilde_is_the_home(
 
 
 def test_a_typo_in_an_argument_of_connect_is_named() -> None:
-    """connect(mod=…) says that it has no such argument, and which was meant; the SDK is not
-    blamed.
+    """connect(mod=…) says that it has no such argument and which one was probably meant, and does
+    not blame the SDK.
     """
     with pytest.raises(
         TypeError,
@@ -176,7 +176,7 @@ def test_a_typo_in_an_argument_of_connect_is_named() -> None:
 
 
 def test_elapsed_is_known_in_replay(tmp_path: Path) -> None:
-    """raw.elapsed is a timedelta for answers and errors, as it is live."""
+    """As in live mode, raw.elapsed is a timedelta for answers and errors."""
     folder = folder_with(tmp_path, (params(), whole("Paris.")))
     client = connect(
         "replay", recordings=folder, speed="instant", max_retries=0
@@ -189,8 +189,8 @@ def test_elapsed_is_known_in_replay(tmp_path: Path) -> None:
 
 
 def test_models_are_listed_in_process_as_by_the_server() -> None:
-    """models.list() and retrieve() answer without a recording, with the announced end; an unknown
-    one is a 404.
+    """models.list() and retrieve() answer without a recording, with the announced shutdown date. An
+    unknown model gets a 404.
     """
     client = connect("replay", speed="instant", max_retries=0)
     names = [model.id for model in client.models.list()]
@@ -226,8 +226,8 @@ def test_other_endpoints_say_what_is_served(ask: Any) -> None:
 
 
 def test_audio_tokens_are_not_priced_as_text() -> None:
-    """Where the price list has no audio rate for a model, there is no price; where it has one, it
-    counts.
+    """If the price list has no audio rate for a model, the price is unknown; if it has one, that
+    rate is used.
     """
     usage = {
         "prompt_tokens": 100,
@@ -282,7 +282,9 @@ ASYNC: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", [*SYNC, *ASYNC])
 def test_a_client_of_the_other_kind_is_named(name: str) -> None:
-    """An async client in a sync helper, and the reverse, is one sentence, and nothing is sent."""
+    """An async client in a sync helper, or the reverse, causes an error of one sentence, and
+    nothing is sent.
+    """
     work, wrong = (
         (SYNC[name], connect_async) if name in SYNC else (ASYNC[name], connect)
     )
@@ -296,7 +298,9 @@ def test_a_client_of_the_other_kind_is_named(name: str) -> None:
 @pytest.mark.parametrize("name", [*SYNC, *ASYNC])
 @pytest.mark.parametrize("thing", ["a prompt", None, 5, openai.OpenAI])
 def test_what_is_not_a_client_is_named(name: str, thing: Any) -> None:
-    """A prompt, or a class, in the client's place is named, with where a client comes from."""
+    """If a prompt or a class is passed instead of a client, the error says so, and how to get a
+    client.
+    """
     with pytest.raises(
         TypeError, match=rf"{name}\(\) takes a client first, as connect"
     ):
@@ -304,7 +308,9 @@ def test_what_is_not_a_client_is_named(name: str, thing: Any) -> None:
 
 
 def test_a_call_without_the_client_is_named() -> None:
-    """As tutorials print it, without the client: robust_completion(prompt)."""
+    """robust_completion(prompt), as many tutorials print it without the client, gets an error that
+    says what is missing.
+    """
     for call in (
         robust_completion,
         stream_response,
@@ -321,7 +327,9 @@ def test_a_call_without_the_client_is_named() -> None:
 async def test_nothing_is_given_in_three_ways(
     tmp_path: Path, absent: Any
 ) -> None:
-    """None, NOT_GIVEN and omit are an argument left out: in n, stream_options and any other."""
+    """None, NOT_GIVEN, and omit mean that an argument is left out, for n, stream_options, and any
+    other argument.
+    """
     more = dict.fromkeys(
         ("n", "stream_options", "tools", "response_format", "seed"), absent
     )
@@ -342,7 +350,7 @@ async def test_nothing_is_given_in_three_ways(
 
 
 class Order:
-    """A schema, as ``parse()`` would take it."""
+    """A schema that ``parse()`` would accept."""
 
 
 @pytest.mark.parametrize(
@@ -374,13 +382,15 @@ class Order:
 def test_odd_arguments_are_named(
     tmp_path: Path, call: Any, sentence: str
 ) -> None:
-    """A memory that is a number, a class for a schema, a typo: one sentence of ours."""
+    """A number as a memory, a class as a schema, and a typo each cause one of our own one-sentence
+    errors.
+    """
     with pytest.raises(TypeError, match=sentence):
         call(sync_client(tmp_path))
 
 
 async def test_what_is_not_a_list_of_prompts_is_named() -> None:
-    """An async generator is named with how to collect it; an empty list has no answers."""
+    """For an async generator, the error says how to collect it. An empty list gives no answers."""
 
     async def prompts() -> Any:
         yield PROMPT
@@ -397,8 +407,9 @@ async def test_what_is_not_a_list_of_prompts_is_named() -> None:
 
 
 def test_our_errors_are_short_in_a_notebook() -> None:
-    """IPython shows the cell's own lines and the message of any of our errors, and no line of the
-    SDK."""
+    """For any of our errors, IPython shows the cell's own lines and the message, and no lines from
+    the SDK.
+    """
     error = FallbackUnreachable("It does not answer.\nStart it.")
     shown = error._render_traceback_()
     assert shown == [
@@ -426,5 +437,7 @@ def test_our_errors_are_short_in_a_notebook() -> None:
     ],
 )
 def test_what_counts_as_a_number(value: Any, number: bool, whole: bool) -> None:
-    """A finite int, float or Decimal; whole only as an int; never True, text or infinity."""
+    """A number is a finite int, float, or Decimal, and never True, a string, or infinity. A whole
+    number must be an int.
+    """
     assert (is_number(value), is_number(value, whole=True)) == (number, whole)

@@ -1,4 +1,4 @@
-"""What is built for `pip install`: the wheel, and the source it is made from."""
+"""What is built for `pip install`: the wheel, and the source distribution from which it is made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COURSE = "coursekit/data/course/"
 
 
 def known(*folders: str) -> set[str]:
-    """A file that was just written is no surprise; one that git ignores is."""
+    """A file that was just written is not a surprise, but one that git ignores is."""
     return set(repository_files(*folders, new=True))
 
 
@@ -39,8 +39,8 @@ def wheel(
 def test_the_wheel_holds_the_package_and_the_course(
     wheel: zipfile.ZipFile,
 ) -> None:
-    """Every file of coursekit/ is in it, and the notebooks, exercises and solutions; nothing else
-    is.
+    """The wheel contains every file in coursekit/, the notebooks, the exercises, and the solutions,
+    and nothing else.
     """
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     course = known("notebooks", "exercises", "solutions", ".env.example")
@@ -49,8 +49,8 @@ def test_the_wheel_holds_the_package_and_the_course(
 
 
 def test_the_wheel_is_for_every_machine(wheel: zipfile.ZipFile) -> None:
-    """Pure Python for 3.11 and newer, less than 3 MB, with the licenses' text, and the README as
-    its description.
+    """The wheel is pure Python for 3.11 and newer, has less than 3 MB, and contains the licenses'
+    text and the README as its description.
     """
     path = Path(wheel.filename or "")
     [info] = [
@@ -67,12 +67,14 @@ def test_the_wheel_is_for_every_machine(wheel: zipfile.ZipFile) -> None:
     assert said["Requires-Python"] == ">=3.11"
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
     assert str(said.get_payload()).startswith(
-        "# The Chat Completions API, hands on"
+        "# The Chat Completions API: A Hands-On Course"
     )
 
 
 def test_an_editable_install_copies_nothing() -> None:
-    """What `make` installed here points to the repository, whose own notebooks are opened."""
+    """The package that `make` installed here points to the repository, whose own notebooks are
+    opened.
+    """
     installed = [file.as_posix() for file in metadata.files("coursekit") or []]
     assert any(name.endswith(".pth") for name in installed)
     assert not [name for name in installed if name.startswith("coursekit/")]
@@ -80,7 +82,9 @@ def test_an_editable_install_copies_nothing() -> None:
 
 @pytest.mark.slow
 def test_the_source_distribution_is_the_repository(tmp_path: Path) -> None:
-    """Everything that is committed is in it, so that the wheel can be built and tested from it."""
+    """The source distribution contains every committed file, so that the wheel can be built and
+    tested from it.
+    """
     [path] = SdistBuilder(str(ROOT)).build(
         directory=str(tmp_path), versions=["standard"]
     )

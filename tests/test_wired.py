@@ -1,4 +1,4 @@
-"""wired: the one module that knows the SDK's private names."""
+"""wired: the only module that uses the SDK's private names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRIVATE = re.compile(
 
 
 def test_only_one_module_uses_the_private_names_of_the_sdk() -> None:
-    """No other file of coursekit names them, so a new SDK breaks only one place."""
+    """No other file in coursekit uses them, so a new SDK breaks only one place."""
     package = Path(coursekit.__file__).parent
     found = {
         path.relative_to(package).as_posix()
@@ -34,7 +34,9 @@ def test_only_one_module_uses_the_private_names_of_the_sdk() -> None:
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_what_is_wired_belongs_to_copies_too(asynchronous: bool) -> None:
-    """with_options() hands the HTTP client on, and with it clock, journal and ledger."""
+    """with_options() passes on the HTTP client and, with it, the clock, the journal, and the
+    ledger.
+    """
     make = coursekit.connect_async if asynchronous else coursekit.connect
     client = make("replay", speed="instant")
     assert wired.wired_to(client.with_options(max_retries=0)) is wired.wired_to(
@@ -43,14 +45,14 @@ def test_what_is_wired_belongs_to_copies_too(asynchronous: bool) -> None:
 
 
 def test_a_client_that_is_not_ours_has_nothing_wired() -> None:
-    """The SDK's own client, and anything else, gives None."""
+    """For the SDK's own client, and anything else, the result is None."""
     assert wired.wired_to(openai.OpenAI(api_key="x")) is None
     assert wired.wired_to(None) is None
     assert wired.wired_to(object()) is None
 
 
 def test_what_is_wired_goes_with_its_client() -> None:
-    """Nothing outlives the client by being remembered."""
+    """What is stored for a client does not outlive it."""
     client = coursekit.connect("replay", speed="instant")
     journal = weakref.ref(wired.wired_to(client).journal)  # type: ignore[union-attr]
     del client
@@ -59,7 +61,7 @@ def test_what_is_wired_goes_with_its_client() -> None:
 
 
 def test_waits_between_attempts_pass_on_the_clients_clock() -> None:
-    """At speed 10 the SDK's wait for Retry-After: 5 lasts half a second of real time."""
+    """At speed 10, the SDK's wait for Retry-After: 5 takes half a second of real time."""
     client = coursekit.connect("replay", speed=10)
     headers = httpx2.Headers({"retry-after": "5"})
     options = openai._models.FinalRequestOptions(method="post", url="/x")
@@ -80,6 +82,6 @@ def test_the_sdks_table_of_exceptions() -> None:
 
 
 def test_each_mode_says_what_it_costs() -> None:
-    """One table: free are replay and class."""
+    """One table says which modes are free: replay and class."""
     assert [mode for mode in Mode if mode.is_free] == ["replay", "class"]
     assert all(mode.costs for mode in Mode)

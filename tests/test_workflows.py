@@ -1,4 +1,4 @@
-"""The workflows in .github: they run what exists, with few rights, and come to an end."""
+"""The workflows in .github run only what exists, with few permissions, and come to an end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read(path: Path) -> dict[str, Any]:
 
 @each_workflow
 def test_it_runs_what_exists(path: Path) -> None:
-    """Files, tests, markers and extras that a step names are those of the repository."""
+    """The files, tests, markers, and extras that a step names exist in the repository."""
     steps = [
         step for job in read(path)["jobs"].values() for step in job["steps"]
     ]
@@ -57,8 +57,8 @@ def test_it_runs_what_exists(path: Path) -> None:
 
 @each_workflow
 def test_it_may_little_and_ends(path: Path) -> None:
-    """It can only read, a newer run ends an older one, each job has a time limit, and no action
-    floats on a branch. A job that does nothing but deploy the site may write pages.
+    """A workflow can only read, a newer run ends an older one, each job has a time limit, and no
+    action follows a branch. A job that does nothing but deploy the site may write pages.
     """
     said = read(path)
     assert said["permissions"] == {"contents": "read"}
@@ -75,7 +75,9 @@ def test_it_may_little_and_ends(path: Path) -> None:
 
 
 def test_each_system_has_the_oldest_and_the_newest_python() -> None:
-    """The oldest is the one that pyproject.toml asks for; all systems have the same two."""
+    """The oldest Python is the one that pyproject.toml requires, and all systems test the same two
+    versions.
+    """
     jobs = read(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]
     pythons = {
         tuple(job["strategy"]["matrix"]["python"])

@@ -1,4 +1,4 @@
-"""The learner's working copy: nothing is given away, nobody's work is lost."""
+"""The learner's working copy: it gives nothing away, and nobody's work is lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BASICS = "notebooks/01_basics.ipynb"
 
 
 def notebook(source: str = "1 + 1", output: str = "2") -> str:
-    """A notebook of one cell that was run."""
+    """A notebook with one cell, which was run."""
     shown = {"output_type": "stream", "name": "stdout", "text": output}
     cell = {
         "cell_type": "code",
@@ -43,7 +43,7 @@ def notebook(source: str = "1 + 1", output: str = "2") -> str:
 
 @pytest.fixture
 def course(tmp_path: Path) -> Path:
-    """A course of two notebooks and a glossary."""
+    """A course with two notebooks and a glossary."""
     folder = tmp_path / "course"
     for name in (FIRST.as_posix(), BASICS):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def cell(path: Path) -> dict[str, Any]:
 
 
 def test_outputs_are_cleared(course: Path, tmp_path: Path) -> None:
-    """A cell of the copy has its source and no output; other files are unchanged."""
+    """The copy's cells have their source but no output, and other files are unchanged."""
     update = update_copy(course, tmp_path / "mine")
     assert update.added == [FIRST.as_posix(), BASICS, "notebooks/glossary.md"]
     copied = cell(tmp_path / "mine" / BASICS)
@@ -72,7 +72,7 @@ def test_outputs_are_cleared(course: Path, tmp_path: Path) -> None:
 
 
 def test_no_committed_notebook_loses_a_cell(tmp_path: Path) -> None:
-    """The copy of the course has every cell with its source, and no output."""
+    """A copy of the real course has every cell with its source and without output."""
     update = update_copy(ROOT, tmp_path)
     assert not update.failed
     for path in [*all_notebooks(ROOT), *notebooks_in(ROOT / "exercises")]:
@@ -87,7 +87,9 @@ def test_no_committed_notebook_loses_a_cell(tmp_path: Path) -> None:
 def test_a_new_version_replaces_what_nobody_changed(
     course: Path, tmp_path: Path
 ) -> None:
-    """`git pull` adds a new cell: the untouched copy has it at the next start, and says so."""
+    """If `git pull` adds a new cell, an untouched copy gets it at the next start, and a message
+    says so.
+    """
     mine = tmp_path / "mine"
     update_copy(course, mine)
     (course / BASICS).write_text(notebook("2 + 2"))
@@ -100,7 +102,7 @@ def test_a_new_version_replaces_what_nobody_changed(
 def test_new_outputs_alone_are_no_new_version(
     course: Path, tmp_path: Path
 ) -> None:
-    """A re-recorded chapter with the same cells changes nothing for a learner."""
+    """Recording a chapter again, with the same cells, changes nothing for a learner."""
     mine = tmp_path / "mine"
     update_copy(course, mine)
     (course / BASICS).write_text(notebook(output="4"))
@@ -109,8 +111,9 @@ def test_new_outputs_alone_are_no_new_version(
 
 @pytest.mark.parametrize("work", ["source", "output", "prediction"])
 def test_a_learners_work_stays(course: Path, tmp_path: Path, work: str) -> None:
-    """A changed source, an output (it may have cost money), a prediction: the file is the learner's
-    from then on, whatever the course does, and they are told that a newer version exists.
+    """After a learner changes a source, makes an output (which may have cost money), or writes a
+    prediction, the file is theirs, whatever the course does, and a message says that a newer
+    version exists.
     """
     mine = tmp_path / "mine"
     update_copy(course, mine)
@@ -135,7 +138,7 @@ def test_a_learners_work_stays(course: Path, tmp_path: Path, work: str) -> None:
 
 
 def test_a_deleted_file_returns(course: Path, tmp_path: Path) -> None:
-    """What is missing is copied again."""
+    """A missing file is copied again."""
     update_copy(course, tmp_path / "mine")
     (tmp_path / "mine" / BASICS).unlink()
     assert update_copy(course, tmp_path / "mine").added == [BASICS]
@@ -144,7 +147,9 @@ def test_a_deleted_file_returns(course: Path, tmp_path: Path) -> None:
 def test_fresh_begins_anew_and_keeps_what_was_there(
     course: Path, tmp_path: Path
 ) -> None:
-    """The lesson is as the course has it; each earlier version has a name of its own."""
+    """The lesson is reset to the course's version, and each earlier version is saved under its own
+    name.
+    """
     mine = tmp_path / "mine"
     update_copy(course, mine)
     for number, aside in enumerate(("01_basics-yours", "01_basics-yours-2")):
@@ -161,7 +166,9 @@ def test_fresh_begins_anew_and_keeps_what_was_there(
 def test_a_copy_without_its_record_is_taken_for_the_learners(
     course: Path, tmp_path: Path
 ) -> None:
-    """A learner who deletes the record, or whose copy is older than the record, loses nothing."""
+    """A learner who deletes the record, or whose copy is older than the record, does not lose
+    anything.
+    """
     mine = tmp_path / "mine"
     update_copy(course, mine)
     (mine / GIVEN).unlink()
@@ -173,8 +180,8 @@ def test_a_copy_without_its_record_is_taken_for_the_learners(
 def test_a_copy_that_a_browser_saved_has_no_news(
     course: Path, tmp_path: Path
 ) -> None:
-    """The browser edition saves the same cells as other JSON, and has no record: an unchanged file is
-    not called changed.
+    """The browser edition saves the same cells as different JSON and has no record, but an
+    unchanged file is not reported as changed.
     """
     copy = tmp_path / "copy"
     update_copy(course, copy)
@@ -190,7 +197,7 @@ def test_a_copy_that_a_browser_saved_has_no_news(
 def test_a_full_disk_is_told_and_leaves_no_half(
     course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each file that cannot be written is named with the reason; none is half there."""
+    """Each file that cannot be written is named with the reason, and no file is incomplete."""
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -209,8 +216,8 @@ def test_a_full_disk_is_told_and_leaves_no_half(
 def test_where_the_copy_is(
     course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a clone: coursekit-course next to the notebooks, wherever the command runs. From a wheel:
-    in this folder, and from anywhere within the copy the same copy.
+    """In a clone, the copy is coursekit-course next to the notebooks, wherever the command runs.
+    From a wheel, it is in the current folder, and anywhere within the copy, the same copy is used.
     """
     monkeypatch.setattr(working_copy, "repository", lambda: course)
     assert learners_copy(tmp_path) == course / "coursekit-course"
@@ -226,7 +233,7 @@ def test_where_the_copy_is(
 
 
 def test_git_ignores_the_copy() -> None:
-    """In a clone the learner's copy is never part of a commit, and no pull meets it."""
+    """In a clone, the learner's copy is never part of a commit, and no pull touches it."""
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("this is not a clone")
     command = [
@@ -243,7 +250,9 @@ def test_git_ignores_the_copy() -> None:
 def test_where_the_course_cannot_be_copied(
     course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No course in the package, or a folder that cannot be made: one message that says what to do."""
+    """If the package contains no course, or a folder cannot be made, one message says what to
+    do.
+    """
     monkeypatch.setattr(working_copy, "repository", lambda: None)
     with pytest.raises(CommandError, match="without the course's notebooks"):
         learners_copy(tmp_path)

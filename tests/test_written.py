@@ -1,4 +1,6 @@
-"""Written recordings: an author's replies become exchanges of the API's shape, each stored once."""
+"""Written recordings: an author's replies become exchanges in the API's format, each stored
+once.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,8 @@ def written(folder: Path) -> Written:
 
 
 def test_the_same_request_is_stored_once(tmp_path: Path) -> None:
-    """If it is requested again, an author's reply is the same answer, and one recording of it
-    is enough.
+    """If an author's reply is requested again, the answer is the same, so one recording is
+    enough.
     """
     api = written(tmp_path)
     assert api.answer(request()) == api.answer(request())
@@ -42,9 +44,9 @@ def test_the_same_request_is_stored_once(tmp_path: Path) -> None:
 
 
 def test_a_reply_can_break_off(tmp_path: Path) -> None:
-    """cut_after ends a stream after so many texts, without a finish reason and without [DONE]."""
+    """cut_after ends a stream after this many texts, without a finish reason and without [DONE]."""
     events = written(tmp_path).answer(request(params(stream=True))).events or ()
-    # the role, then two texts
+    # the role, and then two texts
     assert [b'"content":"' in event.data for event in events] == [
         True,
         True,
@@ -57,8 +59,8 @@ def test_a_reply_can_break_off(tmp_path: Path) -> None:
 
 
 def test_a_role_stands_right_before_its_choices_text(tmp_path: Path) -> None:
-    """With n > 1 a stream gives each choice its role directly before its first text, as genuine
-    ones do.
+    """With n > 1, a stream gives each choice its role directly before its first text, like genuine
+    streams.
     """
     path = tmp_path / "x.toml"
     path.write_text(
@@ -95,7 +97,7 @@ def test_a_role_stands_right_before_its_choices_text(tmp_path: Path) -> None:
 def choice_and_usage(
     folder: Path, model: str, **more: object
 ) -> tuple[dict, dict]:
-    """The choice and the usage of a written answer of this model."""
+    """The choice and the usage in a written answer from this model."""
     body = json.loads(
         written(folder)
         .answer(request({**params(), "model": model, **more}))
@@ -105,7 +107,7 @@ def choice_and_usage(
 
 
 def test_only_models_that_bill_cache_writes_count_them(tmp_path: Path) -> None:
-    """From GPT-5.6 on the usage has cache_write_tokens, between the cached ones and the audio."""
+    """From GPT-5.6 on, the usage has cache_write_tokens between the cached and the audio tokens."""
     details = choice_and_usage(tmp_path, "gpt-5.6-sol")[1][
         "prompt_tokens_details"
     ]
@@ -121,7 +123,7 @@ def test_only_models_that_bill_cache_writes_count_them(tmp_path: Path) -> None:
 def test_a_model_that_reasons_has_logprobs_only_where_they_were_asked_for(
     tmp_path: Path,
 ) -> None:
-    """gpt-4o has the key in any case; gpt-5.4 takes logprobs at effort none, and has it then."""
+    """gpt-4o always has the key. gpt-5.4 accepts logprobs with effort none, and then has it."""
     assert "logprobs" in choice_and_usage(tmp_path, "gpt-4o")[0]
     assert "logprobs" not in choice_and_usage(tmp_path, "gpt-5.4")[0]
     assert "logprobs" in choice_and_usage(tmp_path, "gpt-5.4", logprobs=True)[0]

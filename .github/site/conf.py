@@ -1,8 +1,8 @@
-"""The site's configuration, for Sphinx. `make site` copies it next to the pages, then
-builds them.
+"""Sphinx's configuration for the site. `make site` copies this file next to the pages and builds
+them.
 
-Nothing that a page needs comes from elsewhere: the theme includes its own fonts and scripts, and
-formulas are MathML, which every browser shows without a script.
+Pages load nothing from other sites: the theme includes its own fonts and scripts, and formulas are
+MathML, which every browser displays without a script.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from docutils.utils.math.latex2mathml import tex2mathml
 
-project = html_title = "Chat Completions, hands on"
+project = html_title = "Chat Completions: A Hands-On Course"
 project_copyright = "Code: MIT. Text, figures and recordings: CC BY 4.0"
 extensions = ["myst_nb"]
 nitpicky = True
@@ -56,7 +56,7 @@ html_use_index = False
 
 
 def setup(app: Any) -> None:
-    """What Sphinx calls: formulas are MathML."""
+    """Called by Sphinx: render formulas as MathML."""
     app.add_html_math_renderer("mathml", (_in_line, None), (_block, None))
 
 

@@ -1,5 +1,5 @@
-// Compiles the modules in a folder's wheels and ZIP files with the Python that will import them: a page would need
-// several seconds more. Usage: node compile.mjs FOLDER_WITH_PYODIDE FROM TO
+// Compiles the modules in a folder's wheels and ZIP files with the Python that will import them, which saves each
+// page // several seconds. Usage: node compile.mjs FOLDER_WITH_PYODIDE FROM TO
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";

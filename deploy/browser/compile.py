@@ -1,7 +1,8 @@
-"""Run by compile.mjs within Pyodide: /from has wheels and ZIP files, /to gets them compiled.
+"""Run by compile.mjs in Pyodide: compile the wheels and ZIP files in /from, and write them to /to.
 
-A module is replaced by its .pyc file, and the packages of ``WITH_SOURCES`` keep it as well. A .pyc
-file is used without a look at its source ("unchecked"), and tracebacks name the source's place.
+A .pyc file replaces each module, except in the packages in ``WITH_SOURCES``, which contain both.
+Python uses a .pyc file without checking its source ("unchecked"), and tracebacks show the source's
+path.
 """
 
 import importlib.util
@@ -11,7 +12,7 @@ from importlib._bootstrap_external import _code_to_hash_pyc
 from pathlib import Path
 from site import getsitepackages
 
-# Learners see their lines in tracebacks; anyio reads its own source.
+# Learners see lines of these packages in tracebacks, and anyio reads its own source.
 WITH_SOURCES = ("anyio-", "coursekit-", "httpx2-", "openai-", "pydantic-")
 
 

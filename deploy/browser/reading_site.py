@@ -1,9 +1,9 @@
 """``make site``: the course as web pages, to read without installing anything.
 
-The pages are copied to a separate folder with the same layout as the repository, so links between
-notebooks still work. Sphinx with MyST-NB builds them there. No cells are run; the committed outputs
-are used. A broken link is an error. The configuration is in .github/site/conf.py; the ``site``
-extra installs the tools.
+The pages are copied to a separate folder with the repository's layout, so that links between
+notebooks still work, and are built there by Sphinx with MyST-NB. No cells are run: the pages show
+the committed outputs. A broken link is an error. The configuration is in .github/site/conf.py, and
+the ``site`` extra installs the tools.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ CONFIGURATION = Path(".github", "site")
 PREDICT = re.compile(r"^\*\*Predict\.\*\*", re.MULTILINE)
 LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")
 LIVE = (
-    '<p class="only-live">A picture of what is live in JupyterLab: <code>make lab</code>, then '
-    "run this cell.</p>"
+    '<p class="only-live">This is a picture of a live lab. To use the lab in JupyterLab, run '
+    "<code>make lab</code>, and then run this cell.</p>"
 )
 RUN = (
     '<p class="run-here"><a href="{}/lab/index.html?path={}">Run this notebook here, in your '
-    "browser</a>: there is nothing to install.</p>"
+    "browser</a>. There is nothing to install.</p>"
 )
-SECTIONS = {  # of each folder: its heading, and what it contains
+SECTIONS = {  # for each folder, its heading and what it contains
     "notebooks": ("Chapters", "In order, with the outputs of every cell."),
     "exercises": (
         "Exercises",
-        "Functions to write. Here they can be read; in JupyterLab a check says what is right.",
+        "Functions to write. You can read them here; in JupyterLab, checks tell you what is right.",
     ),
     "solutions": (
         "Solutions",
@@ -49,12 +49,12 @@ SECTIONS = {  # of each folder: its heading, and what it contains
 
 
 def site(to: str | None = None, runs: str | None = None) -> int:
-    """Build the site into the folder ``to``, new or empty (default: build/site, replaced). Returns
-    the exit code.
+    """Build the site in the new or empty folder ``to`` (default: build/site, which is replaced).
+    Returns the exit code.
 
-    runs  the folder, within the site, of the browser edition, where each notebook can be run
+    runs  the site's folder with the browser edition, where each notebook can be run
 
-    Raises CommandError without the extra ``site``, and for a folder that holds something.
+    Raises CommandError if the extra ``site`` is not installed or the folder is not empty.
     """
     built = Path(to) if to else HTML
     if find_spec("myst_nb") is None or find_spec("pydata_sphinx_theme") is None:
@@ -84,20 +84,20 @@ def site(to: str | None = None, runs: str | None = None) -> int:
             ]
         )
     if code == 0:
-        # a template of the theme's, no page
+        # a template from the theme, not a page
         (built / "_static" / "webpack-macros.html").unlink(missing_ok=True)
         print(f"The site is built: open {built / 'index.html'} in a browser.")
     return code
 
 
 def lay_out(root: Path, pages: Path, runs: str | None = None) -> None:
-    """Write the pages of the repository in ``root``, and their configuration, into the new folder
+    """Write the pages of the repository at ``root`` and their configuration into the new folder
     ``pages``.
     """
     (pages / "static").mkdir(parents=True)
     shutil.copy(root / CONFIGURATION / "conf.py", pages)
     shutil.copy(root / CONFIGURATION / "site.css", pages / "static")
-    for folder, (heading, told) in SECTIONS.items():
+    for folder, (heading, contents) in SECTIONS.items():
         (pages / folder).mkdir()
         for notebook in notebooks_in(root / folder):
             run = runs and RUN.format(f"../{runs}", f"{folder}/{notebook.name}")
@@ -110,7 +110,7 @@ def lay_out(root: Path, pages: Path, runs: str | None = None) -> None:
             if (root / folder / f"{lesson.stem}.ipynb").is_file()
         ]
         (pages / folder / "index.md").write_text(
-            f"# {heading}\n\n{told}\n{_contents(here)}", "utf-8"
+            f"# {heading}\n\n{contents}\n{_contents(here)}", "utf-8"
         )
     documents = {root / "README.md": pages / "index.md"}
     for folder, name in (
@@ -139,9 +139,9 @@ def lay_out(root: Path, pages: Path, runs: str | None = None) -> None:
 
 
 def readable(notebook: str, run: str | None = None) -> str:
-    """A notebook's JSON for a page: over a lab's output a line says where it is live; links lead to
-    pages; the output that answers a Predict is folded; below its title there is a link to ``run``,
-    an HTML paragraph, if that is given.
+    """Return a notebook's JSON, adapted for a page: a line above a lab's output says where the lab
+    is live, links lead to pages, and the output that answers a Predict is folded. If ``run`` is
+    given, this HTML paragraph with a link is below the title.
     """
     read: dict[str, Any] = json.loads(notebook)
     for asks, cell in pairwise([{}, *read["cells"]]):
@@ -174,7 +174,7 @@ def readable(notebook: str, run: str | None = None) -> str:
 
 
 def anchor(title: str) -> str:
-    """A heading's anchor as JupyterLab writes it, so that a link to it works there and on the
+    """Return a heading's anchor as JupyterLab writes it, so that links work there and on the
     site.
     """
     return title.replace(" ", "-")
@@ -185,8 +185,8 @@ def _contents(names: list[str], option: str = "") -> str:
 
 
 def _copy_document(root: Path, page: Path, pages: Path, target: Path) -> None:
-    """A Markdown page with the files it links to that are not pages. Its own links follow README.md
-    and .github/.
+    """Copy a Markdown page and the files that it links to, except other pages. Links to README.md
+    and .github/ are adjusted.
     """
     text = page.read_text(encoding="utf-8")
     target.parent.mkdir(exist_ok=True)
@@ -197,7 +197,7 @@ def _copy_document(root: Path, page: Path, pages: Path, target: Path) -> None:
     for link in LINK.findall(text):
         file = (page.parent / link).resolve()
         if file.is_file() and file.suffix not in {".md", ".ipynb"}:
-            # A folder with a dot in front would be left out where the site is put.
+            # Web hosts leave out folders whose names begin with a dot.
             place = pages / file.relative_to(root).as_posix().replace(
                 ".github/", "authors/", 1
             )

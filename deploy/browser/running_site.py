@@ -1,14 +1,14 @@
-"""``make browser``: the course as a site on which it runs, with nothing to install.
+"""``make browser``: the course as a site that runs it, with nothing to install.
 
-The reading site (``reading_site``) is its front, and the folder ``run`` holds JupyterLite: a JupyterLab
-that needs no server, with Pyodide, a Python compiled to WebAssembly, as its kernel. Whatever a
-visitor's browser loads is served from the site itself:
+The front page and the pages to read are those of ``reading_site``. The folder ``run`` contains
+JupyterLite, a JupyterLab that does not need a server; its kernel is Pyodide, a Python compiled to
+WebAssembly. Visitors' browsers load everything from the site itself:
 
-    contents     chapters, exercises and solutions as a working copy without outputs
+    contents     chapters, exercises, and solutions, as a working copy without outputs
     interpreter  Pyodide's npm package, pinned in deploy/browser/package-lock.json
-    wheels       coursekit's own, and those of deploy/browser/requirements.lock
-    COMPILED     wheels that PyPI does not have for WebAssembly, from Pyodide's own distribution,
-                 checked by the SHA-256 that the interpreter's package names
+    wheels       coursekit's own and those in deploy/browser/requirements.lock
+    COMPILED     wheels for WebAssembly that PyPI does not have, from Pyodide's own distribution,
+                 checked with the SHA-256 in the interpreter's package
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from reading_site import ROOT, site
 
 PINNED = Path(__file__).parent
 HTML = ROOT / "build" / "browser"  # ignored by git
-# what was downloaded, for the next build
+# downloads and compiled files, for the next build
 TOOLS = ROOT / "build" / "browser-tools"
-RUNS = "run"  # the folder of JupyterLite within the site
+RUNS = "run"  # JupyterLite's folder in the site
 DISTRIBUTION = "https://cdn.jsdelivr.net/pyodide/v{version}/full/{file}"
 LOCK = "pyodide-lock.json"
 LIBRARY = "python_stdlib.zip"
@@ -56,7 +56,7 @@ DOWNLOAD = (
     *("--platform=pyemscripten_2026_0_wasm32", "--implementation=cp"),
     "--python-version=3.14",
 )
-MARKERS = {  # what requirements are evaluated for
+MARKERS = {  # the platform for which requirements are evaluated
     "sys_platform": "emscripten",
     "platform_system": "Emscripten",
     "platform_machine": "wasm32",
@@ -67,12 +67,12 @@ MARKERS = {  # what requirements are evaluated for
     "python_full_version": "3.14.2",
     "extra": "",
 }
-# An empty package of this name: the kernel would install 5 MB that complete names in code that has
-# not run. IPython does that alone.
+# Replaced by an empty package. The kernel would install 5 MB to complete names in code that has not
+# run; IPython completes the others by itself.
 EMPTY = "jedi"
-# What coursekit needs for a first reply, besides the kernel's own.
+# What coursekit needs for a first reply, in addition to the kernel's own packages.
 FIRST = ("genai-prices", "openai", "platformdirs", "python-dotenv")
-# JupyterLite's front page leads to an empty JupyterLab: ours leads to the first notebook.
+# JupyterLite's front page opens an empty JupyterLab. Ours opens the first notebook.
 OPEN_FIRST = (
     "await import('./config-utils.js')",
     "location.replace('lab/index.html?path=notebooks/00_start_here.ipynb')",
@@ -80,13 +80,13 @@ OPEN_FIRST = (
 
 
 def browser(to: str | None = None, pyodide: str | None = None) -> int:
-    """Build the site into the folder ``to``, new or empty (default: build/browser, replaced).
+    """Build the site in the new or empty folder ``to`` (default: build/browser, which is replaced).
 
-    pyodide  a folder with Pyodide's distribution, instead of the pinned package and of downloads;
-             the pyodide-lock.json in it names its wheels and their checksums
+    pyodide  a folder with Pyodide's distribution, to use instead of the pinned package and downloads;
+             its pyodide-lock.json lists the wheels and their checksums
 
-    Returns the exit code. Raises CommandError without the extra ``browser``, for
-    a folder that holds something, and for a download that fails or is not what was pinned.
+    Returns the exit code. Raises CommandError if the extra ``browser`` is not installed, the folder
+    is not empty, or a download fails or differs from what is pinned.
     """
     if find_spec("jupyterlite_pyodide_kernel") is None:
         raise CommandError(
@@ -106,9 +106,9 @@ def browser(to: str | None = None, pyodide: str | None = None) -> int:
 
 
 def jupyterlite(root: Path, to: Path, distribution: Path | None = None) -> None:
-    """Build the part that runs, in the new folder ``to``; raises CommandError.
+    """Build JupyterLite with the course in the new folder ``to``. Raises CommandError.
 
-    distribution  a folder with Pyodide; None: the pinned one
+    distribution  a folder with Pyodide (default: the pinned package)
     """
     TOOLS.mkdir(parents=True, exist_ok=True)
     distribution = distribution or _npm_package(TOOLS)
@@ -139,10 +139,12 @@ def jupyterlite(root: Path, to: Path, distribution: Path | None = None) -> None:
 def compiled(
     root: Path, distribution: Path, archives: list[Path], folder: Path
 ) -> list[Path]:
-    """The wheels and ZIP files with their modules compiled, in ``folder``, which keeps them.
+    """Compile the modules in wheels and ZIP files, and store the results in ``folder`` for later
+    builds.
 
-    A page imports compiled modules in less than half of the time. Only the Python that imports them
-    can compile them: Pyodide itself, in Node.js. Raises CommandError where there is none.
+    A page imports compiled modules in less than half the time. Only the Python that imports modules
+    can compile them, which is Pyodide itself, run in Node.js. Raises CommandError if there is no
+    Node.js.
     """
     script = PINNED / "compile.py"
     compiler = (
@@ -158,7 +160,7 @@ def compiled(
     node = shutil.which("node")
     if node is None:
         raise CommandError(
-            "Python's modules are compiled with Node.js, and this machine has none. Install it, "
+            "Compiling Python's modules requires Node.js, which is not installed. Install it, "
             "and build again."
         )
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,10 +179,11 @@ def compiled(
 
 
 def lay_out_kernel(distribution: Path, wheels: list[Path], to: Path) -> None:
-    """The interpreter and the wheels in the new folder ``to``, with the lock file that names them.
+    """Write the interpreter, the wheels, and the lock file that lists them into the new folder
+    ``to``.
 
-    By that file ``from coursekit import ...`` in a cell loads coursekit and what it needs for a
-    first reply. The rest is loaded when it is imported (``foundation.wheels``).
+    Because of that file, ``from coursekit import ...`` in a cell loads coursekit and what it needs
+    for a first reply. The rest is loaded when it is imported (``foundation.wheels``).
     """
     to.mkdir(parents=True)
     for name in INTERPRETER:
@@ -199,7 +202,9 @@ def lay_out_kernel(distribution: Path, wheels: list[Path], to: Path) -> None:
 
 
 def _npm_package(tools: Path) -> Path:
-    """Pyodide's npm package, installed where it is not yet: the pinned one, by its integrity."""
+    """Return Pyodide's pinned npm package, which is installed if necessary. npm checks its
+    integrity.
+    """
     package = tools / "node_modules" / "pyodide"
     pinned = PINNED / "package-lock.json"
     if package.is_dir() and _equal(pinned, tools / pinned.name):
@@ -217,7 +222,7 @@ def _npm_package(tools: Path) -> Path:
 
 
 def _downloaded(tools: Path) -> list[Path]:
-    """The wheels of requirements.lock, downloaded where they are not yet."""
+    """Return the wheels in requirements.lock, which are downloaded if necessary."""
     pinned = PINNED / "requirements.lock"
     folder = tools / "wheels"
     if not _equal(pinned, folder / pinned.name):
@@ -233,7 +238,7 @@ def _equal(pinned: Path, installed: Path) -> bool:
 
 
 def _compiled(distribution: Path, tools: Path) -> Iterator[Path]:
-    """The wheels ``COMPILED``, from the distribution's folder or from its site."""
+    """Yield the wheels in ``COMPILED``, from the distribution's folder or its web site."""
     packages = _json(distribution / LOCK)["packages"]
     version = _json(distribution / "package.json")["version"]
     for name in COMPILED:
@@ -273,7 +278,7 @@ def _digest(file: Path) -> str:
 
 
 def _kernel_wheels() -> Iterator[Path]:
-    """The wheels of the kernel itself, which its package contains."""
+    """Yield the kernel's own wheels, which are in its package."""
     kernel = Path(
         sys.prefix, "share", "jupyter", "labextensions", "@jupyterlite"
     )
@@ -283,7 +288,7 @@ def _kernel_wheels() -> Iterator[Path]:
 
 
 def _coursekit(root: Path, to: Path) -> Path:
-    """coursekit's own wheel, made in the folder ``to``."""
+    """Build coursekit's own wheel in the folder ``to``."""
     hatch = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
     _run([*hatch, "--directory", f"{to}"], root)
     return next(to.glob("coursekit-*.whl"))
@@ -301,7 +306,7 @@ def _empty_wheel(name: str, folder: Path) -> None:
 
 
 def _package(wheel: Path) -> dict[str, Any]:
-    """A wheel's entry in Pyodide's lock file; it depends on everything it requires there."""
+    """Return a wheel's entry in Pyodide's lock file, with its dependencies on WebAssembly."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
@@ -356,7 +361,7 @@ def _configure(lite: Path, to: Path) -> None:
 
 
 def _run(command: list[str], folder: Path) -> None:
-    """Run a tool; raises CommandError with what it has printed where it fails."""
+    """Run a tool. If it fails, raises CommandError with the tool's output."""
     ran = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The offline server for bench_batching.py: a learner's name says what limits the account has."""
+"""The offline server for bench_batching.py. A learner's name sets the limits of their account."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ TOKEN, MODEL = "bench", "gpt-4o-mini"
 
 
 class UsedAccount(Account):
-    """An account of whose minute so much is used at its first request; ``lower_after`` seconds
-    later it has half its limit."""
+    """An account that has already used this much of its minute at its first request. After
+    ``lower_after`` seconds, its limit is halved.
+    """
 
     def __init__(
         self, used: int, lower_after: float | None, **limits: Any

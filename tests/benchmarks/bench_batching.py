@@ -1,12 +1,12 @@
-"""How long 200 requests take under a limit, over the least that the limit allows: run_batch and the
-alternatives.
+"""How long run_batch and its alternatives take for 200 requests under a limit, compared with the
+shortest time that the limit allows.
 
     .venv/bin/python tests/benchmarks/bench_batching.py [--only WORD]      (needs aiolimiter)
 
-The offline server, in a process of its own, in real time; each run has an account of its own with
-LEFT requests left of its minute, as one that is in use has (a fresh one of 600 a minute lets 200 go
-at once, and there is nothing to measure). Least = (requests - LEFT) / rate + latency. Quoted are
-answers, requests on the wire, 429s and wall time.
+The offline server runs in a separate process, in real time. Each run has its own account with LEFT
+requests left in its minute, like an account in use. (A fresh account with 600 requests per minute
+would accept all 200 immediately, and there would be nothing to measure.) Shortest time = (requests
+- LEFT) / rate + latency. The output shows answers, requests on the wire, 429s, and wall time.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def ours(**options: Any) -> Strategy:
 
 
 def semaphore(slots: int, retries: int) -> Strategy:
-    """A tutorial's batch_completions, with failures counted instead of raised."""
+    """The batch_completions of many tutorials, except that it counts failures instead of raising
+    them.
+    """
 
     async def send(
         client: openai.AsyncOpenAI, requests: list[dict[str, Any]]
@@ -92,7 +94,7 @@ def semaphore(slots: int, retries: int) -> Strategy:
 
 
 def limiter(rate: float, seconds: float) -> Strategy:
-    """aiolimiter's leaky bucket before each request, the SDK's retries behind it."""
+    """aiolimiter's leaky bucket before each request, followed by the SDK's retries."""
 
     async def send(
         client: openai.AsyncOpenAI, requests: list[dict[str, Any]]
@@ -117,9 +119,10 @@ def limiter(rate: float, seconds: float) -> Strategy:
 def cookbook(
     rpm: float, tpm: float, tokens: float, attempts: int = 5
 ) -> Strategy:
-    """The algorithm of the OpenAI cookbook's api_request_parallel_processor.py, rewritten:
-    capacity that begins full and refills with the clock, a pause of 15 s after each 429, five
-    attempts."""
+    """The algorithm of the OpenAI cookbook's api_request_parallel_processor.py, rewritten: capacity
+    starts full and refills over time, each 429 causes a 15-second pause, and there are five
+    attempts.
+    """
 
     async def send(
         client: openai.AsyncOpenAI, requests: list[dict[str, Any]]
@@ -186,7 +189,7 @@ RUNS: list[tuple[str, str, Strategy]] = [
 
 
 def least(case: str) -> float:
-    """Seconds that the limits ask for."""
+    """The seconds that the limits require."""
     late = {
         "fresh": 0.0,
         "lowered": (REQUESTS - LEFT - LOWERED_AFTER * RPM / 60) / (RPM / 120)
@@ -208,7 +211,7 @@ async def measure(
         api_key=f"{TOKEN}-{case}.{number}",
     ) as client:
         client._client.event_hooks = {"response": [count]}
-        # the SDK imports on first use, and the connection is made
+        # the SDK's lazy imports, and the connection
         for body in bodies()[:5]:
             await client.with_options(
                 api_key=f"{TOKEN}-fresh.warm"

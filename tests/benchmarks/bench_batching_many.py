@@ -3,8 +3,9 @@ speed "instant".
 
     .venv/bin/python tests/benchmarks/bench_batching_many.py [--requests 10000] [--rounds 3]
 
-Processor time; both take turns in one process, and quoted is the median ratio. Memory is the growth
-of the largest resident size in a process of its own for each, results kept.
+The two take turns in one process; the output shows the median ratio of their CPU times. Memory is
+the growth of the largest resident size, measured in a separate process for each, with the results
+still referenced.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ HOW = {"bare": bare, "ours": ours, "kept": ours}
 
 
 def once(how: str, count: int) -> tuple[float, float]:
-    """Seconds of processor time, and megabytes by which the largest resident size grew."""
+    """The seconds of CPU time, and the megabytes by which the largest resident size grew."""
 
     async def go() -> tuple[float, float]:
         client, answers = client_of(lambda *_: whole())

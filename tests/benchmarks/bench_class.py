@@ -1,11 +1,11 @@
-"""A lesson at length: 60 learners for five minutes on a class server, faults from the console, and
+"""A long lesson: 60 learners spend five minutes on a class server, with faults from the console and
 a kill -9.
 
     .venv/bin/python tests/benchmarks/bench_class.py [--learners 60] [--seconds 300]
 
-Learners and server share this machine. Lateness is measured by the client, from when it sent its
-request, outside of the times that were slow on purpose. Half of the learners have the SDK's two
-retries, the others seven.
+Learners and server share this machine. The client measures lateness from the moment it sent its
+request, except while the server is slow on purpose. Half of the learners' clients use the SDK's
+default of two retries, and the others use seven.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""A class of 30, one of whom attacks: what the other 29 notice.
+"""What 29 learners notice when the 30th member of their class attacks the server.
 
-    python tests/benchmarks/bench_class_attack.py [SECONDS]        half of it without the attack, half with it
+    python tests/benchmarks/bench_class_attack.py [SECONDS]        half of the time without the attack, half with it
 
-The attacker fills the class, guesses tokens, floods with requests and large bodies, and keeps idle
-connections open, all at once. The others ask what the chapters ask, whole and streamed, and two new
-learners join late.
+The attacker fills the class, guesses tokens, sends floods of requests and large bodies, and holds
+idle connections open, all at the same time. The others send the chapters' requests, complete and
+streamed, and two new learners join late.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ BIG = json.dumps(
 
 
 class Calls:
-    """What the honest learners met."""
+    """What the honest learners experienced."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -76,7 +76,7 @@ async def learn(
 
 
 class Attack:
-    """All at once, from one machine, by somebody who knows the access token."""
+    """Every attack at the same time, from one machine, by someone who knows the access token."""
 
     def __init__(self, url: str, port: int) -> None:
         self.url, self.port, self.met = url, port, Counter()

@@ -3,8 +3,9 @@ conversation.
 
     .venv/bin/python tests/benchmarks/bench_conversation.py [--turns 1000]
 
-The client answers at once, and its own time is taken off. Microseconds, medians of a tenth of the
-turns: with a bounded memory the last column must not be larger than the first.
+The client answers immediately, and its own time is subtracted. Each column is the median, in
+microseconds, for a tenth of the turns. With a bounded memory, the last column must not be larger
+than the first.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ MEMORIES: list[Memory | None] = [
 
 
 def overheads(memory: Memory | None, turns: int) -> list[float]:
-    """Microseconds of each send(), less those of the client."""
+    """The microseconds of each send(), minus the client's own."""
     client = Instant()
     conversation, times = Conversation(client, "You are brief.", memory), []
     for number in range(turns):

@@ -2,9 +2,10 @@
 
     .venv/bin/python tests/benchmarks/bench_durations.py [--rounds 9]
 
-Each line is a ratio of two durations measured in turn (processor time; wall time for the server):
-the median of the rounds, with the least and the most. Lateness of paced streams: bench_server. Turns of a conversation:
-bench_conversation. Moves of the sampling lab: bench_labs.
+Each line is the ratio of two durations that are measured alternately (CPU time, or wall time for
+the server): the median of the rounds, with the minimum and the maximum. For the lateness of paced
+streams, see bench_server; for the turns of a conversation, bench_conversation; for the sampling
+lab's sliders, bench_labs.
 """
 
 from __future__ import annotations
@@ -107,7 +108,9 @@ def main() -> None:
 
 
 def waits(server: Served, rounds: int) -> list[float]:
-    """The wait of a small request while a body of 2 MB is counted, by that of one alone."""
+    """How long a small request waits while a 2 MB body is being counted, compared with a small
+    request alone.
+    """
     small = json.dumps(params()).encode()
     large = json.dumps(params("word " * 400_000)).encode()
     server.post(small)

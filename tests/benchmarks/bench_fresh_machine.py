@@ -1,12 +1,12 @@
-"""From a clone to a first reply, on a machine that has nothing: time and bytes, then the same
-without a network.
+"""From a clone to the first reply on a bare machine: time and bytes, and then the same without a
+network.
 
     .venv/bin/python tests/benchmarks/bench_fresh_machine.py [--pip] [--keep FOLDER]
 
-A clean clone, an empty home, empty caches, an environment of PATH alone. `make lab` until
-JupyterLab answers, a kernel there, and the first reply in it. Again, for the second start. Then in
-a network namespace without a route (Linux): `make lab` as before, and chapter 01's test. Bytes are
-counted by a proxy on this machine, which installers are sent through.
+The machine has a clean clone, an empty home folder, empty caches, and only PATH in its environment.
+`make lab` runs until JupyterLab answers; then a kernel is started and gets its first reply. This is
+repeated for the second start. Then, in a network namespace without a route (Linux), `make lab` and
+chapter 01's test run again. The installers use a proxy on this machine, which counts the bytes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ NO_ROUTE = [
 
 
 class Counter(socketserver.ThreadingTCPServer):
-    """A proxy for CONNECT that passes everything on, and counts what is downloaded."""
+    """A CONNECT proxy that forwards everything and counts the downloaded bytes."""
 
     daemon_threads = allow_reuse_address = True
     came = 0
@@ -88,7 +88,7 @@ class Counter(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def lab(course: Path, env: dict[str, str], *around: str) -> Iterator[None]:
-    """`make lab` until it answers and a kernel has its first reply; prints when that was."""
+    """Run `make lab` until it answers and a kernel has its first reply, and print when that was."""
     port, token = 20000 + secrets.randbelow(20000), secrets.token_hex(8)
     begun = time.monotonic()
     more = f"--no-browser --port={port} --ServerApp.port_retries=0 --IdentityProvider.token={token}"
@@ -143,7 +143,9 @@ def namespace(process: subprocess.Popen[bytes]) -> int:
 
 
 def ask(port: str, token: str, home: str) -> None:
-    """Wait for JupyterLab, start a kernel by its API, ask in it; print the clock at each step."""
+    """Wait for JupyterLab, start a kernel through its API, send a request from the kernel, and
+    print the time at each step.
+    """
     url = f"http://127.0.0.1:{port}/api"
     headers = {"Authorization": f"token {token}"}
     open_url = urllib.request.build_opener(urllib.request.ProxyHandler({})).open

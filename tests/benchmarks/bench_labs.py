@@ -1,9 +1,9 @@
-"""How long a lab of chapter 02 takes in the kernel to follow a slider: ``python
+"""How long a lab in chapter 02 takes in the kernel to follow a slider: ``python
 tests/benchmarks/bench_labs.py``.
 
-Every move changes a value that the picture hangs on, with 20 draws shown; the widgets' own work is
-in it, the way to the browser and the browser's drawing are not. A move should take 50 ms at most,
-so that dragging feels immediate.
+Every move changes a value that affects the picture, with 20 draws shown. The time includes the
+widgets' own work, but not the transfer to the browser or the browser's rendering. A move should
+take at most 50 ms, so that dragging feels immediate.
 """
 
 from __future__ import annotations

@@ -1,18 +1,16 @@
-"""What it takes to run every notebook, four ways in turn: wall time, and the processor time of all
+"""How long it takes to run every notebook in four ways: wall time and the CPU time of all
 processes.
 
     .venv/bin/python tests/benchmarks/bench_notebooks.py [--rounds 5] [--nbmake FOLDER]
 
-warm     as ``make test`` runs them: nbval, forked kernels, two workers or what the machine has
+warm     like ``make test``: nbval, forked kernels, and two workers or as many as the machine has
 nbval    plain ``pytest --nbval``: an ordinary kernel for each notebook, one after the other
-nbmake   ``pytest --nbmake``, which compares nothing; FOLDER is where ``pip install --target FOLDER
-         --no-deps nbmake``
-         has put it
-floor    no test at all: for each notebook start a kernel, let it import what the notebook imports,
-         and stop it
+nbmake   ``pytest --nbmake``, which compares nothing; FOLDER is the folder of
+         ``pip install --target FOLDER --no-deps nbmake``
+floor    no tests: start a kernel for each notebook, import what the notebook imports, and stop it
 
-All four see the offline environment, and this repository's coursekit. Quoted are medians, with the
-least and the most.
+All four use the offline environment and this repository's coursekit. The output shows the medians,
+with the minimum and the maximum.
 """
 
 from __future__ import annotations
@@ -38,13 +36,13 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ["notebooks", "solutions"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 SANITIZE = "coursekit/workshop/testing/sanitize.cfg"
-# PR_SET_CHILD_SUBREAPER: a process that loses its parent becomes ours, so that its processor time
-# is counted
+# PR_SET_CHILD_SUBREAPER: a process that loses its parent becomes our child, so its CPU time is
+# counted
 ADOPT = 36
 
 
 def imports_of(path: Path) -> str:
-    """The import statements of a notebook, in its order."""
+    """A notebook's import statements, in order."""
     found = []
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
@@ -58,7 +56,7 @@ def imports_of(path: Path) -> str:
 
 
 def floor() -> None:
-    """Start a kernel, import, stop; one notebook after the other."""
+    """For each notebook in turn, start a kernel, run the imports, and stop it."""
     from jupyter_client.manager import KernelManager
 
     for path in all_notebooks(ROOT):
@@ -122,7 +120,9 @@ def commands(nbmake: str | None, empty: str) -> dict[str, list[str]]:
 def measured(
     command: Sequence[str], environment: dict[str, str]
 ) -> tuple[float, float, str]:
-    """Wall seconds, processor seconds of all descendants, and the last line of output."""
+    """The wall time in seconds, the CPU time of all descendants in seconds, and the last line of
+    output.
+    """
     start, before = time.monotonic(), _spent()
     ran = subprocess.run(
         command,

@@ -3,9 +3,10 @@ run.
 
     .venv/bin/python tests/benchmarks/bench_replay.py [--rounds 15]
 
-Processor time of blocks of calls; floor and replay take turns, block by block, in the same process;
-quoted is the median of the per-round ratios with their quartiles. Speed "instant": nothing waits. A
-second part replays a recorded stream in real time and compares each arrival with its schedule.
+The first part measures the CPU time of blocks of calls. MockTransport and replay take turns, block
+by block, in the same process, and the output shows the median of the per-round ratios with their
+quartiles. At speed "instant", nothing waits. The second part replays a recorded stream in real time
+and compares each arrival with its schedule.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ CALLS = 60
 def shelf(
     folder: Path, size: int, answer: ApiAnswer, **more: Any
 ) -> list[dict[str, Any]]:
-    """``size`` recordings of distinct prompts; returns the parameters of CALLS of them."""
+    """Make ``size`` recordings of distinct prompts. Returns the parameters of CALLS of them."""
     recordings = Recordings([folder])
     bodies = [
         params(f"Question number {i}: what is the capital of France?", **more)
@@ -54,7 +55,7 @@ def shelf(
 def mock(
     answer: ApiAnswer, client: Any, body: dict[str, Any]
 ) -> Callable[[httpx2.Request], httpx2.Response]:
-    """A handler that returns what ``client``'s offline API returns: the same bytes under the same
+    """A handler that returns what ``client``'s offline API returns: the same bytes with the same
     headers.
     """
     served = client._client._transport.api.answer(request(body))
@@ -74,7 +75,9 @@ def compare(
     rounds: int,
     calls: int = CALLS,
 ) -> tuple[list[float], float]:
-    """Ratios of processor time per round, and the median of the microseconds added to a call."""
+    """The ratio of CPU times in each round, and the median number of microseconds added to a
+    call.
+    """
     base(), ours()
     ratios, added = [], []
     for turn in range(rounds):
@@ -100,7 +103,7 @@ def row(name: str, measured: tuple[list[float], float]) -> None:
 def floor(
     answer: ApiAnswer, client: openai.OpenAI, body: dict[str, Any]
 ) -> openai.OpenAI:
-    """The SDK over MockTransport, with what ``client`` serves."""
+    """The SDK over MockTransport, with the answers that ``client`` gets."""
     transport = httpx2.MockTransport(mock(answer, client, body))
     return openai.OpenAI(
         api_key="x", http_client=openai.DefaultHttpx2Client(transport=transport)
@@ -133,8 +136,8 @@ def sync_rows(rounds: int) -> None:
 
 
 def form_rows(rounds: int) -> None:
-    """Requests that were recorded otherwise: with defaults that frameworks send, and as a stream of
-    what is whole.
+    """Requests that differ from their recordings: with defaults that frameworks send, and as
+    streams of answers that were recorded complete.
     """
     answer = whole("Paris is the capital of France.")
     with tempfile.TemporaryDirectory() as folder:
@@ -205,7 +208,7 @@ def stream_rows(rounds: int) -> None:
 
 
 def timing() -> None:
-    """A stream of 201 events over about 2.5 s with a stall of 0.4 s, replayed at speed 1."""
+    """A stream with 201 events over about 2.5 s and a stall of 0.4 s, replayed at speed 1."""
     offsets = [0.38]
     for i in range(1, 201):
         offsets.append(
@@ -265,7 +268,7 @@ def arrived(kind: str, folder: str, body: dict[str, Any]) -> list[float]:
 
 
 def imports(rounds: int) -> None:
-    """Processor time of fresh interpreters: the front door against ``import openai``."""
+    """The CPU time of fresh interpreters: ``import coursekit`` compared with ``import openai``."""
 
     def seconds(code: str) -> float:
         probe = f"import time; t = time.process_time(); {code}; print(time.process_time() - t)"

@@ -1,14 +1,15 @@
-"""What ``coursekit serve`` bears, against a minimal Starlette app on uvicorn that returns canned
-bytes, in one run.
+"""How much load ``coursekit serve`` can take, compared in the same run with a minimal Starlette app
+on uvicorn that returns canned bytes.
 
     .venv/bin/python tests/benchmarks/bench_server.py [--rounds 5] [--seconds 2]      (needs wrk)
 
-Both servers are up at once, each in a process of its own, on uvloop and httptools; wrk takes turns
-between them, and quoted is the median of the per-round ratios with their range. Each round waits, a
-minute at most, for a quiet moment. Ours has everything switched on: keys of 50 learners, rate
-limits, tally, ledger and access log. The floor reads the request, to see whether it asks for a
-stream, and sends that event by event; with --floor blind it does not even read it. Paced streams:
-201 events, 10 ms apart; lateness is measured by the client, from when it sent its request.
+Both servers run at the same time, each in its own process, on uvloop and httptools. wrk alternates
+between them, and the output shows the median of the per-round ratios with their range. Each round
+waits up to a minute for a quiet moment. Our server has everything switched on: 50 learners' keys,
+rate limits, tally, ledger, and access log. The minimal app reads the request to see whether it asks
+for a stream, and sends a stream event by event; with --floor blind, it does not even read the
+request. Paced streams have 201 events, 10 ms apart. The client measures lateness from the moment it
+sent its request.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def raw(body: dict[str, Any], learner: int = 0) -> bytes:
 
 
 def lua(folder: Path, name: str, stream: bool) -> Path:
-    """A wrk script that sends all prompts with the keys of all learners in turn."""
+    """A wrk script that sends all prompts with all learners' keys in turn."""
     requests = [
         raw(body, n)
         for n in range(LEARNERS)
@@ -79,8 +80,8 @@ def lua(folder: Path, name: str, stream: bool) -> Path:
 
 
 def quiet(longest: float = 60.0) -> float:
-    """Waits until the machine has hardly anything else to do, or long enough; returns the share of
-    it that is idle.
+    """Wait until the machine is nearly idle, but not longer than a minute. Returns the idle share
+    of its CPU.
     """
     end = time.monotonic() + longest
     while True:
@@ -101,7 +102,7 @@ def _idle() -> tuple[int, int]:
 
 
 class Served:
-    """A server in a process of its own."""
+    """A server in its own process."""
 
     def __init__(self, which: str, folder: Path, speed: str) -> None:
         command = [
@@ -118,12 +119,12 @@ class Served:
         self.port = int(self.process.stdout.readline())
 
     def memory(self, kind: str = "VmHWM") -> float:
-        """Resident megabytes, by default the most there were."""
+        """The resident size in megabytes, by default the largest so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"{kind}:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
     def processor(self) -> float:
-        """Seconds of processor time so far."""
+        """The seconds of CPU time so far."""
         parts = (
             Path(f"/proc/{self.process.pid}/stat")
             .read_text()
@@ -140,8 +141,8 @@ class Served:
 def wrk(
     server: Served, script: Path, clients: int, seconds: float
 ) -> dict[str, float]:
-    """Requests a second, latencies in ms, errors, and microseconds of the server's processor time
-    per request.
+    """Requests per second, latencies in ms, errors, and the microseconds of the server's CPU time
+    for each request.
     """
     before = server.processor()
     command = [
@@ -299,7 +300,7 @@ def main() -> None:
         if asked.only in (None, "paced"):
             for clients in asked.clients:
                 for within in (1.0, 0.0):
-                    # a fresh process, so that its memory is that of this load
+                    # a new process, so that its memory is only for this load
                     server = Served("ours", folder, "1")
                     try:
                         paced(server, clients, within)

@@ -1,8 +1,8 @@
-"""The servers that bench_server compares, each in a process of its own: python bench_servers.py
-WHICH FOLDER SPEED.
+"""The servers that bench_server compares, each in its own process: python bench_servers.py WHICH
+FOLDER SPEED.
 
-WHICH: ours, floor or blind. It prints its port. Ours has everything switched on that ``coursekit
-serve`` has.
+WHICH is ours, floor, or blind. The server prints its port. Ours has all of the features of
+``coursekit serve`` switched on.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ TEXT = (
 
 
 def answers() -> tuple[ApiAnswer, ApiAnswer]:
-    """A whole answer of about 0.9 kB, and a stream of EVENTS events, GAP seconds apart."""
+    """Record a complete answer of about 0.9 kB, and a stream with EVENTS events that are GAP
+    seconds apart.
+    """
     return whole(TEXT), streamed(["word "] * (EVENTS - 4), first=0.3, gap=GAP)
 
 
@@ -53,8 +55,8 @@ def ours(folder: Path, speed: str) -> Room:
 
 
 def floor(which: str) -> uvicorn.Server:
-    """The minimal application: canned bytes, the stream event by event. The blind one does not read
-    the request.
+    """The minimal app: it returns canned bytes, and a stream event by event. The blind one does not
+    read the request.
     """
     answer, stream = answers()
     events = [event.data for event in stream.events or ()]

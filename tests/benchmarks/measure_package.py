@@ -3,8 +3,8 @@
     python tests/benchmarks/measure_package.py [FOLDER ...]
 
 FOLDER is a package or a part of one (default: coursekit). Lines of code are those with at least one
-token that is neither a comment nor a docstring. Run in another clone, it measures that clone's
-`import coursekit; coursekit.connect()` as well.
+token that is neither a comment nor a docstring. If you run it in another clone, it also measures
+that clone's `import coursekit; coursekit.connect()`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NOT_CODE = {
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DOCUMENTED = (ast.Module, ast.ClassDef, *FUNCTIONS)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-# What a learner's first cell costs, and how many calls a request takes from create() to its reply.
+# The cost of a learner's first cell, and the number of function calls from create() to a reply.
 FIRST_CELL = """
 import json, sys, time
 before, start = set(sys.modules), time.process_time()
@@ -55,7 +55,7 @@ print(json.dumps([ours, seconds, calls]))
 
 
 def docstrings(tree: ast.AST) -> Iterator[tuple[int, int]]:
-    """Where the docstrings begin: line and column."""
+    """The line and column at which each docstring begins."""
     for node in ast.walk(tree):
         if not isinstance(node, DOCUMENTED) or not node.body:
             continue
@@ -67,7 +67,7 @@ def docstrings(tree: ast.AST) -> Iterator[tuple[int, int]]:
 
 
 def measure(folder: Path) -> dict[str, object]:
-    """The figures of all Python files below a folder."""
+    """The figures for all Python files in a folder and its subfolders."""
     sums: Counter[str] = Counter()
     functions: list[tuple[int, str]] = []
     classes: Counter[str] = Counter()

@@ -1,5 +1,5 @@
-"""The load client of bench_server: many streams over raw sockets, each chunk with its time of
-arrival.
+"""The load client for bench_server: reads many streams over raw sockets, and records when each
+chunk arrives.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ MARK = b"data: "
 
 @dataclass(slots=True)
 class Arrivals:
-    """One stream as the client saw it: when it was asked for, (time, number of events) of each
-    read, and its end.
+    """One stream as the client saw it: when it was requested, (time, number of events) for each
+    read, and how it ended.
     """
 
     sent: float = 0.0
@@ -25,7 +25,7 @@ class Arrivals:
 
 
 class StreamClient(asyncio.Protocol):
-    """Sends one request and notes the arrival of every event."""
+    """Send one request and record the arrival time of every event."""
 
     def __init__(self, request: bytes, ended: asyncio.Future[None]) -> None:
         self.request, self.ended, self.seen = request, ended, Arrivals()
@@ -54,7 +54,9 @@ class StreamClient(asyncio.Protocol):
 async def streams(
     port: int, request: bytes, count: int, within: float
 ) -> list[Arrivals]:
-    """``count`` streams side by side, begun at random moments ``within`` that number of seconds."""
+    """Read ``count`` concurrent streams that begin at random moments ``within`` this number of
+    seconds.
+    """
     loop, rng = asyncio.get_running_loop(), random.Random(1)
     starts = [rng.random() * within for _ in range(count)]
 
@@ -71,7 +73,9 @@ async def streams(
 
 
 def lateness(seen: Arrivals, offsets: list[float]) -> list[float]:
-    """Seconds by which each event came after its due time, measured from when the request was sent."""
+    """The number of seconds by which each event was late, measured from when the request was
+    sent.
+    """
     late, place = [], 0
     for at, count in seen.reads:
         late += [
@@ -82,7 +86,7 @@ def lateness(seen: Arrivals, offsets: list[float]) -> list[float]:
 
 
 def stretch(seen: Arrivals, offsets: list[float]) -> float:
-    """The measured time from the first event to the last, as a multiple of the scheduled."""
+    """The measured time from the first event to the last, divided by the scheduled time."""
     return (seen.reads[-1][0] - seen.reads[0][0]) / (offsets[-1] - offsets[0])
 
 

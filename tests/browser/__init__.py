@@ -1,3 +1,3 @@
-"""JupyterLab in a real browser. As a package it has one browser and one JupyterLab, which end with
-its last test.
+"""Tests of JupyterLab in a real browser. The package shares one browser and one JupyterLab, which
+end after its last test.
 """

@@ -1,6 +1,6 @@
-"""JupyterLab as `coursekit lab` starts it, in Debian's or anybody's chromium.
+"""JupyterLab as `coursekit lab` starts it, in Debian's Chromium or any other.
 
-SCREENSHOTS=FOLDER keeps a picture of every screenful; CHROMIUM=PROGRAM names the browser.
+SCREENSHOTS=FOLDER saves a picture of every screenful; CHROMIUM=PROGRAM names the browser.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from support.waiting import HANG
 
 ROOT = Path(__file__).parents[2]
 expect.set_options(timeout=1000 * HANG)
-# A sandbox needs rights that a container does not have; the rest keeps chromium from what it does
-# by itself.
+# A sandbox needs privileges that a container does not have. The other options turn off Chromium's
+# background work.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -49,7 +49,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    """A JupyterLab on a copy of the notebooks: running and saving them changes nothing here."""
+    """A JupyterLab with a copy of the notebooks, so that running and saving them changes nothing
+    here.
+    """
     home = tmp_path_factory.mktemp("lab")
     root = home / "course"
     for folder in ("notebooks", "solutions", "exercises"):
@@ -62,8 +64,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One browser for all modules here, and no longer: while it runs, asyncio.run() works in no
-    test of its process.
+    """One browser for all modules in this package. While it runs, asyncio.run() fails in every test
+    in its process, so it ends with the package.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -75,7 +77,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def jupyterlab(lab: LabServer, browser: Browser) -> Page:
-    """JupyterLab, loaded once: that costs more than most of what the tests do in it."""
+    """JupyterLab, loaded only once, because loading takes longer than most tests."""
     page = browser.new_page()
     page.goto(f"{lab.url}/lab?token={lab.token}&reset")
     page.wait_for_function("!!window.jupyterapp", timeout=LOADING)
@@ -90,10 +92,10 @@ def jupyterlab(lab: LabServer, browser: Browser) -> Page:
 def open_chapter(
     lab: LabServer, jupyterlab: Page
 ) -> Iterator[Callable[..., ChapterPage]]:
-    """open_chapter(stem, width=1280, folder="notebooks") -> ChapterPage, before those that the test
-    has opened.
+    """open_chapter(stem, width=1280, folder="notebooks") -> ChapterPage, in front of those that the
+    test has already opened.
 
-    At the end pictures are taken where SCREENSHOTS asks for them, of what is on top.
+    If SCREENSHOTS is set, pictures of the page in front are taken at the end.
     """
     pages: list[ChapterPage] = []
 

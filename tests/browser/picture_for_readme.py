@@ -1,7 +1,7 @@
-"""Make the README's picture again: a lab in JupyterLab, as a learner sees it. pytest runs it only
-if you name it.
+"""Retake the README's picture: a lab in JupyterLab, as a learner sees it. pytest runs this file
+only if you name it.
 
-.github/CONTRIBUTING.md says how.
+See .github/CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from PIL import Image
 from support.chapter_page import ChapterPage
 
 PICTURE = Path(__file__).parents[2] / ".github" / "images" / "sampling_lab.png"
-COLORS = 64  # a third of the bytes, and nobody sees it
+COLORS = 64  # a third of the bytes, without a visible difference
 
 
 def test_picture(open_chapter: Callable[..., ChapterPage]) -> None:
-    """Chapter 02 is run and its lab operated; the window as it is then is the picture."""
+    """Chapter 02 is run and its lab is operated; the picture shows the resulting window."""
     page = open_chapter("02_parameters", width=1180)
     page.page.set_viewport_size({"width": 1180, "height": 820})
     page.run_all()

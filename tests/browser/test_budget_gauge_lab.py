@@ -1,5 +1,5 @@
-"""The budget gauge in a real browser: every control moved as a learner moves it, every number that
-of view().
+"""The budget gauge in a real browser: every control is moved as a learner moves it, and every
+number is the one from view().
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def page(
 
 
 def row(cell: Locator, effort: str) -> list[str]:
-    """Hidden, visible, free and missing tokens of an effort, as the table in the page has them."""
+    """An effort's hidden, visible, free, and missing tokens, as the table on the page shows
+    them.
+    """
     named = cell.locator("tr").filter(
         has=cell.page.get_by_role("rowheader", name=effort, exact=True)
     )
@@ -49,8 +51,8 @@ def row(cell: Locator, effort: str) -> list[str]:
 
 
 def test_the_gauge_follows_its_controls(page: ChapterPage) -> None:
-    """By keyboard, mouse and menu: each control changes numbers and drawing, and nothing is wider
-    than its cell.
+    """By keyboard, mouse, and menu, each control changes the numbers and the drawing, and nothing
+    is wider than its cell.
     """
     cell = page.cell(0)
     drawing = cell.locator(".coursekit-gauge svg[role=img]")

@@ -1,5 +1,5 @@
-"""The capstone in a real browser: read at 800 pixels, unfold the reference, improve solve, see the
-board.
+"""The capstone in a real browser: read it at 800 pixels, unfold the reference, improve solve, and
+see the board.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ mine"""
 
 
 def place(chapter: ChapterPage, text: str) -> int:
-    """Where the first code cell with this text is."""
+    """The position of the first code cell with this text."""
     return next(
         i
         for i, cell in enumerate(chapter.cells)
@@ -31,7 +31,7 @@ def place(chapter: ChapterPage, text: str) -> int:
 
 
 def run(chapter: ChapterPage, index: int, source: str = "") -> Locator:
-    """Replace a cell's text, if one is given, and run it, by keyboard; its output."""
+    """Replace a cell's source if ``text`` is given, run it by keyboard, and return its output."""
     cell = chapter.cell(index)
     cell.locator(".cm-content").click()
     if source:
@@ -44,9 +44,10 @@ def run(chapter: ChapterPage, index: int, source: str = "") -> Locator:
 def test_a_learner_improves_the_score_and_keeps_it(
     open_chapter: OpenChapter,
 ) -> None:
-    """In a narrow window no output is wider than its cell, and the reference is folded until it is
-    asked for. A typing error in solve is shown as Python shows it; a better solve scores higher,
-    and appears on the board."""
+    """In a narrow window, no output is wider than its cell, and the reference is folded until it is
+    opened. A typing error in solve is shown as Python shows it. A better solve scores higher and
+    appears on the board.
+    """
     chapter = open_chapter("09_capstone", width=800)
     turn, board = (
         place(chapter, "mine = attempt"),

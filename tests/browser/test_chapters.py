@@ -1,4 +1,6 @@
-"""Every chapter as a learner meets it: opened in JupyterLab, read, its labs moved by keyboard."""
+"""Every chapter as learners use it: opened and read in JupyterLab, with its labs operated by
+keyboard.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ OpenChapter = Callable[..., ChapterPage]
 STORED_LAB = (
     "(run the notebook to use it)"  # what a lab leaves in a stored notebook
 )
-# The capstone has no lab, and is run from top to bottom in test_capstone_chapter.
+# The capstone has no lab, and test_capstone_chapter runs it from top to bottom.
 STEMS = [lesson.stem for lesson in lessons() if lesson.stem != "09_capstone"]
 
 LAB = """import ipywidgets as widgets
@@ -34,11 +36,11 @@ widgets.VBox([size, shown])"""
 def test_a_chapter_is_shown_and_its_labs_move(
     stem: str, open_chapter: OpenChapter
 ) -> None:
-    """The page has no error, no request leaves this machine, and each lab answers to the keyboard
+    """The page has no errors, no request leaves this machine, and each lab responds to the keyboard
     and passes axe.
 
-    nbval has run every cell. Here the stored outputs are scrolled through, and only the labs run,
-    with what they need.
+    nbval has run every cell. Here, the stored outputs are scrolled through, and only the labs run,
+    with the cells that they need.
     """
     chapter = open_chapter(stem)
     cells = chapter.cells
@@ -69,8 +71,8 @@ def test_a_chapter_is_shown_and_its_labs_move(
 def test_the_test_sees_what_goes_wrong(
     lab: LabServer, open_chapter: OpenChapter
 ) -> None:
-    """Noticed: a cell that fails, one that should and does not, a request elsewhere, a page error.
-    A lab moves.
+    """The test notices a cell that fails, a cell that should fail and does not, a request to
+    another machine, an error on the page, and a lab that does not react.
     """
     away = "<img src='http://127.0.0.1:9/away.png'>"
     broken = "setTimeout(() => { throw new Error('broken page') })"

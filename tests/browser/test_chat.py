@@ -1,4 +1,4 @@
-"""The chat box and the cost explorer of chapter 03 in a real browser, with a model that writes
+"""The chat box and the cost explorer in chapter 03 in a real browser, with a model that writes
 slowly.
 """
 
@@ -20,8 +20,8 @@ from support.lab_server import LabServer
 
 OpenChapter = Callable[..., ChapterPage]
 
-# An API in one cell: echoes the question, a twentieth of a second a word; "fail" fails, "long" goes on for a
-# minute.
+# An API in one cell: it echoes the question, at a twentieth of a second per word. "fail" fails, and
+# "long" takes a minute.
 API = """import json, openai
 from coursekit import AsyncConversation, Conversation
 from coursekit.offline.clock import ScaledClock
@@ -60,7 +60,7 @@ HOSTILE = [
 
 
 class Chat:
-    """The chat box of a page, and what a learner does with it."""
+    """The chat box on a page, and what a learner does with it."""
 
     def __init__(self, chapter: ChapterPage, index: int) -> None:
         self.page, self.area = (
@@ -99,8 +99,8 @@ def picture(chapter: ChapterPage, name: str) -> None:
 def test_the_chat_box_streams_stops_and_fails_in_place(
     kind: str, lab: LabServer, open_chapter: OpenChapter
 ) -> None:
-    """Enter sends, the reply grows, Stop ends it with nothing added, errors are shown, hostile text
-    does no harm.
+    """Enter sends the text, the reply grows, Stop ends it without adding anything, errors are
+    shown, and hostile text does no harm.
     """
     stem = f"chat_{kind}"
     notebook(lab, stem, API, CLIENTS[kind], BOX)
@@ -149,7 +149,7 @@ def test_the_chat_box_streams_stops_and_fails_in_place(
 def test_the_cost_explorer_follows_each_control(
     lab: LabServer, open_chapter: OpenChapter
 ) -> None:
-    """Each slider changes the picture, and the numbers on the screen are those of the forecast."""
+    """Each slider changes the picture, and the numbers on the screen come from the forecast."""
     notebook(
         lab,
         "costs",

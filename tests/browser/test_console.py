@@ -1,5 +1,5 @@
-"""The teacher's console in a real browser: inject, watch, lift; at a desk and on a phone, by mouse
-and by keyboard.
+"""The teacher's console in a real browser: start, watch, and stop faults on a computer and on a
+phone, by mouse and by keyboard.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def context(
 
 @pytest.fixture
 def console(context: BrowserContext, running: Served) -> Page:
-    """The console, logged in by keyboard. Nothing it does may end in an error, or ask another
-    host.
+    """The console after logging in by keyboard. Nothing it does may cause an error or contact
+    another host.
     """
     page = context.new_page()
     page.errors = errors = []  # type: ignore[attr-defined]
@@ -114,8 +114,8 @@ def ask(server: Served, key: str, **more: Any) -> int:
 
 
 def cells(page: Page, name: str) -> list[str]:
-    """What a learner's row shows: why they need the teacher, last request, chapter, passed,
-    requests, errors, …
+    """What a learner's row shows: why they need the teacher, their last request, chapter, passed
+    exercises, requests, errors, …
     """
     row = page.locator("#learners tbody tr").filter(
         has=page.locator("bdi").get_by_text(name, exact=True)
@@ -124,9 +124,10 @@ def cells(page: Page, name: str) -> list[str]:
 
 
 def test_inject_watch_lift(running: Served, console: Page) -> None:
-    """Learners appear as they join, with what they do. Each button affects the learners it is meant
-    for, and shows for how long and what it does to them; stopping the fault ends it. A name that is
-    HTML is shown as text."""
+    """Learners and their activity appear as they join. Each button affects only the learners it is
+    meant for, and shows how long its fault lasts and what it does to them; stopping the fault ends
+    it. A name that is HTML is shown as text.
+    """
     expect(console.get_by_text("No one has joined yet.")).to_be_visible()
     keys = {name: join(running, name) for name in NAMES}
     for name in NAMES:
@@ -204,8 +205,8 @@ def test_inject_watch_lift(running: Served, console: Page) -> None:
 
 
 def test_by_keyboard(running: Served, console: Page) -> None:
-    """From the first Tab on: choose whom and how long, put a fault to work, lift it; the focus is
-    never lost.
+    """From the first Tab on, the teacher can choose learners and a duration, start a fault, and
+    stop it, without ever losing the focus.
     """
     key = join(running, "Ada")
     expect(console.locator("#learners bdi")).to_have_text("Ada")
@@ -239,14 +240,14 @@ def test_by_keyboard(running: Served, console: Page) -> None:
     console.keyboard.press("Space")
     expect(console.get_by_text("No faults are active.")).to_be_visible()
     assert ask(running, key) == 200
-    # not a button that would strike again
+    # not a button that would start the fault again
     assert console.evaluate("document.activeElement.id") == "whom"
     assert console.errors == []  # type: ignore[attr-defined]
 
 
 def test_a_wrong_token(context: BrowserContext, running: Served) -> None:
-    """A wrong token shows the form again with an error. A script cannot read the cookie of a
-    right one.
+    """A wrong token shows the form again with an error. Scripts cannot read the cookie that a right
+    token sets.
     """
     page = context.new_page()
     page.goto(f"{running.url}/console")
@@ -272,8 +273,8 @@ STUCK = {
 
 @on_each_screen
 def test_who_is_stuck(running: Served, console: Page) -> None:
-    """Of ten learners the three who are stuck, each in another way, are on top with the reason, on
-    the first screen. axe finds nothing that keeps somebody out.
+    """Of ten learners, the three who are stuck, each for a different reason, are at the top of the
+    first screen with the reason. axe finds no barriers.
     """
     names = [
         "Grace",

@@ -1,4 +1,6 @@
-"""An exercise, done in a real browser as a learner does it: open, fail, hint, fix, pass, map."""
+"""An exercise in a real browser, as a learner does it: open it, fail, get a hint, fix the function,
+pass, and see the map.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,12 @@ from support.waiting import HANG
 
 OpenChapter = Callable[..., ChapterPage]
 ROOT = Path(__file__).parents[2]
-STEM = "05_async_and_throughput"  # its exercises are async; what each check says is tested in tests/checks
+STEM = "05_async_and_throughput"  # its exercises are async; tests/checks tests what each check says
 SECONDS = 1000 * HANG  # milliseconds
 
 
 def place(chapter: ChapterPage, text: str) -> int:
-    """Where the first code cell with this text is."""
+    """The position of the first code cell with this text."""
     return next(
         i
         for i, cell in enumerate(chapter.cells)
@@ -30,7 +32,7 @@ def place(chapter: ChapterPage, text: str) -> int:
 
 
 def write(chapter: ChapterPage, index: int, source: str) -> None:
-    """Replace a cell's text by keyboard, and run it."""
+    """Replace a cell's source by keyboard, and run it."""
     editor = chapter.cell(index).locator(".cm-content")
     editor.click()
     chapter.page.keyboard.press("Control+a")
@@ -39,7 +41,7 @@ def write(chapter: ChapterPage, index: int, source: str) -> None:
 
 
 def run(chapter: ChapterPage, index: int) -> Locator:
-    """Run a cell by keyboard; its output."""
+    """Run a cell by keyboard, and return its output."""
     cell = chapter.cell(index)
     cell.locator(".cm-content").click()
     chapter.page.keyboard.press("Control+Enter")
@@ -56,7 +58,9 @@ def picture(chapter: ChapterPage, name: str) -> None:
 def test_an_exercise_is_done_and_the_map_fills(
     open_chapter: OpenChapter,
 ) -> None:
-    """Not yet, then wrong, then a hint, then right; and the map in 00 shows it. No cell fails."""
+    """The check says "not yet", then "wrong", then gives a hint, then says "right", and the map in
+    00 shows it. No cell fails.
+    """
     stem, name = STEM, exercises_of(STEM)[0].name
     solution = nbformat.read(ROOT / "solutions" / f"{stem}.ipynb", 4)
     solved = next(
@@ -113,7 +117,9 @@ def test_an_exercise_is_done_and_the_map_fills(
 
 
 def test_the_quiz_works_by_keyboard(open_chapter: OpenChapter) -> None:
-    """Choose with arrows, Tab to Answer, press Enter, all at once: the last choice's reason is shown."""
+    """Arrow keys, Tab to Answer, and Enter in quick succession show the reason for the last
+    choice.
+    """
     stem = "01_basics"
     question = questions(stem)[0]
     chapter = open_chapter(stem, width=800, folder="exercises")

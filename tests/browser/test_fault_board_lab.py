@@ -1,4 +1,6 @@
-"""The fault board in a real browser: choose by keyboard, run, and see exactly what was sent."""
+"""The fault board in a real browser: choose by keyboard, run, and see exactly which requests were
+sent.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ FaultBoard()"""
 def test_choose_predict_run(
     lab: LabServer, open_chapter: Callable[..., ChapterPage]
 ) -> None:
-    """Nine requests at first; another choice asks for a prediction; Run shows its attempts, within
-    the cell's width.
+    """At first there are nine requests. Another choice asks for a prediction, and Run shows that
+    choice's attempts within the cell's width.
     """
     notebook = v4.new_notebook(
         cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL}

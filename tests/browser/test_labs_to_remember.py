@@ -1,6 +1,6 @@
-"""The labs of chapters 00 to 04 and 09 in a real browser, by keyboard, in both themes, at 1280 and
-800 pixels: one request and three destinations, the reply that is cut, the garden, the drawn cost, the
-context of a turn, the wire, the replayed run.
+"""The labs in chapters 00 to 04 and 09 in a real browser, by keyboard, in both themes, at 1280 and
+800 pixels: one request and three destinations, the reply that is cut, the garden, the drawn cost, a
+turn's context, the wire, and the replayed run.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ RunReplay(attempt(solve))"""
 
 @pytest.fixture
 def open_lab(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> Open:
-    """open_lab(source) -> its page, run."""
+    """open_lab(source) -> the lab's page, after the cell was run."""
 
     def open_it(source: str) -> ChapterPage:
         notebook = v4.new_notebook(
@@ -64,7 +64,7 @@ def open_lab(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> Open:
 
 
 def fits(page: ChapterPage, parts: str) -> None:
-    """Nothing is cut off at both widths, in both themes; text has the page's color."""
+    """Nothing is cut off at either width or in either theme, and text has the page's color."""
     for theme, dark in (("JupyterLab Dark", True), ("JupyterLab Light", False)):
         page.page.evaluate(
             "t => window.jupyterapp.commands.execute('apputils:change-theme', {theme: t})",
@@ -85,7 +85,9 @@ def values(cell: Locator, css: str) -> list[str]:
 
 
 def test_the_end_of_the_wire_is_switched_by_keyboard(open_lab: Open) -> None:
-    """Enter on an end draws it, and its answer; the packet moves only where motion is welcome."""
+    """Enter on a destination draws its path and its answer. The packet moves only if the reader has
+    not asked for reduced motion.
+    """
     page = open_lab(REQUEST)
     cell = page.cell(0)
     packet = cell.locator(".coursekit-request-there")
@@ -104,7 +106,7 @@ def test_the_end_of_the_wire_is_switched_by_keyboard(open_lab: Open) -> None:
 
 
 def test_a_reply_is_cut_by_keyboard(open_lab: Open) -> None:
-    """The arrows move the limit; the button shows what is cut."""
+    """The arrow keys move the limit, and the button shows what is cut off."""
     page = open_lab(CUT)
     cell = page.cell(0)
     limit = cell.get_by_role("slider", name="max_completion_tokens")
@@ -118,8 +120,8 @@ def test_a_reply_is_cut_by_keyboard(open_lab: Open) -> None:
 
 
 def test_the_garden_grows_by_keyboard(open_lab: Open) -> None:
-    """Enter on a token adds it; the drawing has the blocks of what the sliders say; the temperature
-    narrows it.
+    """Enter on a token adds it. The drawing has a block for each token that the sliders allow, and
+    a lower temperature narrows it.
     """
     page = open_lab(GARDEN)
     cell = page.cell(0)
@@ -146,7 +148,7 @@ def test_the_garden_grows_by_keyboard(open_lab: Open) -> None:
 
 
 def test_the_cost_is_drawn_then_revealed(open_lab: Open) -> None:
-    """Arrow keys move the five sliders; the truth is a second line, after Reveal."""
+    """Arrow keys move the five sliders. After Reveal, the truth is a second line."""
     page = open_lab(GUESS)
     cell = page.cell(0)
     lines = cell.locator(".coursekit-guess polyline")
@@ -162,7 +164,9 @@ def test_the_cost_is_drawn_then_revealed(open_lab: Open) -> None:
 
 
 def test_a_turn_is_looked_into(open_lab: Open) -> None:
-    """The slider walks through the turns: each has two messages more, and forgets what it must."""
+    """The slider steps through the turns: each turn adds two messages and forgets what no longer
+    fits.
+    """
     page = open_lab(CONTEXT)
     cell = page.cell(0)
     expect(cell.get_by_text("the conversation, 20 messages")).to_be_visible()
@@ -178,7 +182,9 @@ def test_a_turn_is_looked_into(open_lab: Open) -> None:
 
 
 def test_the_wire_is_cut_and_two_readers_lie(open_lab: Open) -> None:
-    """Cut by keyboard in mid-text: the clean cut has two liars, an error event none."""
+    """If the text is cut by keyboard in the middle, two readers show a clean cut as a complete
+    reply, but after an error event, none does.
+    """
     page = open_lab(WIRE)
     cell = page.cell(0)
     assert page.operate(
@@ -204,7 +210,9 @@ def test_the_wire_is_cut_and_two_readers_lie(open_lab: Open) -> None:
 
 
 def test_a_run_is_played_again(open_lab: Open) -> None:
-    """The whole run at first; moved back, fewer requests; each model has its bucket."""
+    """At first, the lab shows the complete run. Moving the slider back shows fewer requests. Each
+    model has its own bucket.
+    """
     page = open_lab(REPLAY)
     cell = page.cell(0)
     said = cell.locator(".coursekit-replay p").first

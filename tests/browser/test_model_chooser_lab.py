@@ -1,5 +1,5 @@
-"""The model chooser in a real browser: sliders dragged, boxes ticked by keyboard, and the table is
-that of view().
+"""The model chooser in a real browser: sliders are dragged, boxes are ticked by keyboard, and the
+table is the one from view().
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def page(
 
 
 def test_every_control_moves_the_table(page: ChapterPage) -> None:
-    """What the keyboard sets on sliders and boxes is what the table shows; nothing is cut off,
+    """The table shows what the keyboard sets with sliders and boxes. Nothing is cut off, and
     nothing fails.
     """
     cell = page.cell(0)
@@ -77,7 +77,7 @@ def test_every_control_moves_the_table(page: ChapterPage) -> None:
 
 
 def press(cell: Locator, label: str, key: str, times: int) -> None:
-    """Keys on the handle of the slider with that label."""
+    """Press keys on the handle of the slider with this label."""
     handle = cell.locator(
         f'.widget-hslider:has(label:text-is("{label}")) .noUi-handle'
     ).first
@@ -87,7 +87,7 @@ def press(cell: Locator, label: str, key: str, times: int) -> None:
 
 
 def expect_table(cell: Locator, task: Task) -> None:
-    """The page's table becomes that of view() for this task."""
+    """Wait until the page's table is the one from view() for this task."""
     html = view(task)
     wanted = [
         re.findall(r"<t[dh][^>]*>([^<]*)</t", row)

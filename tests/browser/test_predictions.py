@@ -1,5 +1,5 @@
-"""The field under a Predict: typed before the cell runs, kept in the notebook, shown beside what
-was printed.
+"""The field under a Predict: filled in before the cell runs, saved in the notebook, and shown next
+to the output.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SAVE = f"async () => {{ await {PANEL}.context.save(); }}"
 
 @pytest.fixture
 def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> Page:
-    """Two predictions, and a cell that is not one, as a learner opens them: nothing was run."""
+    """A notebook with two predictions and an ordinary cell, opened by a learner and not yet run."""
     cells = [
         v4.new_markdown_cell("# A chapter"),
         v4.new_markdown_cell("Some text.\n\n**Predict.** What is 1 + 1?"),
@@ -45,8 +45,9 @@ def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> Page:
 def test_a_prediction_is_made_kept_and_shown(
     page: Page, lab: LabServer
 ) -> None:
-    """Shift+Enter moves into the field; there it saves the words and runs the cell. Escape skips.
-    The list at the end and the file have both words and output, and nothing is interpreted as HTML.
+    """Shift+Enter moves into the field. In the field, it saves the prediction and runs the cell;
+    Escape skips the prediction. The list at the end and the file contain predictions and outputs,
+    and nothing is interpreted as HTML.
     """
     expect(page.locator(".coursekit-predict:visible")).to_have_count(2)
     field = page.get_by_label("Your prediction").first
@@ -64,7 +65,7 @@ def test_a_prediction_is_made_kept_and_shown(
     expect(page.get_by_label("Your prediction").nth(1)).to_be_focused()
     page.keyboard.press("Escape")
     assert not page.evaluate(FOCUSED)
-    page.keyboard.press("Shift+Enter")  # runs the cell, and asks no more
+    page.keyboard.press("Shift+Enter")  # runs the cell, and does not ask again
 
     rows = page.locator(".coursekit-predictions tbody tr")
     expect(rows).to_have_count(1)
@@ -81,7 +82,7 @@ def test_a_prediction_is_made_kept_and_shown(
 
 
 def test_letters_are_typed_and_not_commands(page: Page) -> None:
-    """In the field a, b, d, d and x are letters; JupyterLab deletes and adds nothing."""
+    """In the field, a, b, d, d, and x are letters: JupyterLab deletes and adds nothing."""
     page.get_by_label("Your prediction").first.click()
     page.keyboard.type("ddabxz")
     page.keyboard.press("Enter")
@@ -91,8 +92,8 @@ def test_letters_are_typed_and_not_commands(page: Page) -> None:
 
 
 def test_a_prediction_gets_one_field(page: Page) -> None:
-    """A cell that JupyterLab has not built yet, because it is out of sight, gets one field, however
-    often the notebook changes meanwhile.
+    """A cell that JupyterLab has not rendered yet, because it is out of sight, gets only one field,
+    however often the notebook changes in the meantime.
     """
     page.evaluate(
         f"""() => {{

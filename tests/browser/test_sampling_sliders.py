@@ -1,5 +1,5 @@
-"""The sampling lab in a real browser: every control moved as a learner moves it, every number as
-sampling.py has it.
+"""The sampling lab in a real browser: every control is moved as a learner moves it, and every
+number is what sampling.py computes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KERNEL = {
         "language": "python",
     }
 }
-# Where the mouse lets the handle go, as a share of the slider's width.
+# Where the mouse releases the handle, as a share of the slider's width.
 DRAGS = {
     "temperature": 0.75,
     "top_p": 0.9,
@@ -50,7 +50,7 @@ def page(
 
 
 def shown(cell: Locator) -> list[list[str]]:
-    """The rows of the lab's table in the page."""
+    """The rows of the lab's table on the page."""
     return [
         [text.strip() for text in row.locator("th, td").all_text_contents()]
         for row in cell.locator("tr").all()
@@ -58,7 +58,7 @@ def shown(cell: Locator) -> list[list[str]]:
 
 
 def settings_in(cell: Locator) -> Settings:
-    """What the sliders read."""
+    """The values that the sliders show."""
     read = {
         name: float(
             cell.locator(
@@ -71,12 +71,12 @@ def settings_in(cell: Locator) -> Settings:
 
 
 def expect_settings(cell: Locator, settings: Settings) -> None:
-    """The sliders come to read this."""
+    """Wait until the sliders show these values."""
     assert soon(lambda: settings_in(cell) == settings), settings_in(cell)
 
 
 def expect_view(cell: Locator, name: str, draws: int = 0) -> None:
-    """The table in the page becomes that of view() for what the sliders say."""
+    """Wait until the table on the page is the one from view() for the sliders' values."""
 
     def as_set() -> bool:
         return (
@@ -90,8 +90,8 @@ def expect_view(cell: Locator, name: str, draws: int = 0) -> None:
 
 
 def test_each_control_does_what_it_says(page: ChapterPage) -> None:
-    """Dragged or pressed, each control changes the picture, and the picture is view() of what the
-    controls say.
+    """Each control changes the picture when it is dragged or pressed, and the picture is view() of
+    the controls' values.
     """
     cell = page.cell(0)
     cell.locator("table").wait_for()
@@ -106,7 +106,7 @@ def test_each_control_does_what_it_says(page: ChapterPage) -> None:
         assert track is not None
         cell.get_by_role(
             "slider", name=name, exact=True
-        ).hover()  # a screen reader says its name
+        ).hover()  # a screen reader reads its name
         page.page.mouse.down()
         page.page.mouse.move(
             track["x"] + share * track["width"],

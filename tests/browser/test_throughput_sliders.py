@@ -1,5 +1,5 @@
-"""The throughput lab of chapter 05 in a real browser: every slider, by keyboard, changes picture
-and numbers.
+"""The throughput lab in chapter 05 in a real browser: every slider, moved by keyboard, changes the
+picture and the numbers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def chapter(lab: LabServer, open_chapter: OpenChapter) -> ChapterPage:
 
 
 def test_every_slider_changes_the_picture(chapter: ChapterPage) -> None:
-    """The lab works by keyboard alone. The page contacts no other site, has no errors, and
+    """The lab works with only the keyboard. The page contacts no other site, has no errors, and
     shows the complete lab in a narrow window.
     """
     (lab,) = chapter.labs()

@@ -1,4 +1,4 @@
-"""One build of the browser edition for all of its tests, and one browser."""
+"""One build of the browser edition, and one browser, for all of its tests."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from coursekit.workshop.authoring.chromium import chromium
 from running_site import jupyterlite
 
 ROOT = Path(__file__).parents[2]
-DISTRIBUTION = "PYODIDE_DISTRIBUTION"  # a folder with Pyodide's distribution, where there is no network
+DISTRIBUTION = "PYODIDE_DISTRIBUTION"  # a folder with Pyodide's distribution, for machines without a network
 
 
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the part that runs. Skips if something is not available here."""
+    """The address of the site's JupyterLite. Skips the tests if something is not available here."""
     if find_spec("jupyterlite_pyodide_kernel") is None:
         pytest.skip("the extra browser is not installed")
     folder = tmp_path_factory.mktemp("browser_edition") / "run"
@@ -37,9 +37,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def edition(site: str) -> Iterator[Edition]:
-    """The edition as a first visitor gets it, in a browser that reaches nothing else.
+    """The edition as a first-time visitor sees it, in a browser that can reach nothing else.
 
-    One page for all tests: each of them starts a kernel of its own.
+    All tests share one page, and each of them starts its own kernel.
     """
     program = chromium()
     if program is None:

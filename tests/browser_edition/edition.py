@@ -1,4 +1,6 @@
-"""The browser edition, served on this machine and driven in a browser that reaches nothing else."""
+"""The browser edition, served on this machine and tested in a browser that can reach nothing
+else.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ from playwright.sync_api import Browser, Page, Request
 # No name is resolved, so a request to another machine fails. (Playwright's routes would bypass the service worker.)
 ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 READY = 120_000  # milliseconds for the page and its kernel on a busy machine
-# Opens a notebook, sets the environment of its kernel, and runs its code cells one by one, so that an error stops
-# none of those after it. Returns the notebook as it then is, and the seconds until the kernel was ready.
+# Opens a notebook, sets its kernel's environment, and runs its code cells one by one, so that an
+# error does not stop the cells after it. Returns the notebook with its outputs, and the seconds
+# until the kernel was ready.
 RUN = """async ([path, environment]) => {
     const app = window.jupyterapp;
     const within = (seconds, done, what) => Promise.race([done, new Promise((_, stop) =>
@@ -47,14 +50,14 @@ RUN = """async ([path, environment]) => {
     }
 }"""
 
-# A kernel of its own for code, whose folder is that of the chapters.
+# A new kernel for the code, in the chapters' folder.
 START = """async () => {
     const app = window.jupyterapp;
     await app.started;
     window.session = await app.serviceManager.sessions.startNew(
         {path: 'notebooks/printed.ipynb', name: 'printed', type: 'notebook', kernel: {name: 'python'}});
 }"""
-# What the code prints there, or its traceback.
+# What the code prints in that kernel, or its traceback.
 PRINTED = """async (code) => {
     const future = window.session.kernel.requestExecute({code});
     let shown = '';
@@ -78,7 +81,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The address of a server of the folder's files, on this machine only."""
+    """The address of a server for the folder's files, reachable only from this machine."""
     handler = functools.partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -91,7 +94,9 @@ def served(folder: Path) -> Iterator[str]:
 
 
 class Edition:
-    """JupyterLite at an address, in one page of a browser; ``elsewhere`` are requests to others."""
+    """JupyterLite at an address, on one page in a browser; ``elsewhere`` lists requests to other
+    addresses.
+    """
 
     def __init__(self, browser: Browser, address: str) -> None:
         self.address, self.elsewhere = address, list[str]()
@@ -112,20 +117,20 @@ class Edition:
         )
 
     def run(self, path: str, environment: Mapping[str, str]) -> dict[str, Any]:
-        """Run a notebook: ``notebook`` (as JSON), ``ready`` and ``ran``, in seconds."""
+        """Run a notebook. Returns ``notebook`` (as JSON), and ``ready`` and ``ran`` in seconds."""
         result: dict[str, Any] = self.page.evaluate(
             RUN, [path, dict(environment)]
         )
         return result
 
     def printed(self, code: str) -> str:
-        """What code prints in a new kernel, whose folder is that of the chapters."""
+        """What code prints in a new kernel in the chapters' folder."""
         with self.kernel() as printed:
             return printed(code)
 
     @contextmanager
     def kernel(self) -> Iterator[Callable[[str], str]]:
-        """A new kernel: called with code, it returns what the code prints."""
+        """A new kernel. When it is called with code, it returns what the code prints."""
         self.page.evaluate(START)
         try:
             yield lambda code: self.page.evaluate(PRINTED, code)

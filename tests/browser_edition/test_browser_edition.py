@@ -1,4 +1,4 @@
-"""The course as it runs in a browser. Needs the extra ``browser``, chromium, and Pyodide's distribution."""
+"""The course in a browser. Needs the extra ``browser``, Chromium, and Pyodide's distribution."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from coursekit.course import lessons
 pytestmark = [pytest.mark.browser_edition, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
-# As the kernels of the other notebook tests have it.
+# The settings of the other notebook tests' kernels.
 ENVIRONMENT = {"COURSEKIT_SPEED": "instant", "COURSEKIT_PROGRESS": "off"}
 NOTEBOOKS = [
     f"{folder}/{lesson.stem}"
@@ -40,7 +40,9 @@ print([run(endless, seconds=0.5).endless, run(endless_task, awaits=True, seconds
 def test_every_cell_gives_the_committed_output(
     name: str, edition: Edition, request: pytest.FixtureRequest
 ) -> None:
-    """All cells run in a browser, in order, and show what is committed, by nbval's own rules."""
+    """All cells run in a browser, in order, and their outputs match the committed ones by nbval's
+    own rules.
+    """
     path = ROOT / f"{name}.ipynb"
     ran = edition.run(f"{name}.ipynb", ENVIRONMENT)["notebook"]
     outputs = {
@@ -62,18 +64,20 @@ def test_every_cell_gives_the_committed_output(
 
 
 def cells_of(path: Path, request: pytest.FixtureRequest) -> list[IPyNbCell]:
-    """The code cells of a notebook as nbval's items, with the rules of this repository."""
+    """A notebook's code cells as nbval's items, with this repository's rules."""
     file: Any = IPyNbFile.from_parent(request.session, path=path)
     cells = list(file.collect())
     file.setup_sanitize_files()
-    # Pyodide's matplotlib draws with another version of its font library: alternative texts are
-    # compared, pixels are not.
+    # Pyodide's Matplotlib uses another version of its font library, so alternative texts are
+    # compared, but pixels are not.
     file.sanitize_patterns["base64,[A-Za-z0-9+/=]+"] = "base64,PIXELS"
     return cells
 
 
 def test_the_front_page_opens_the_first_notebook(edition: Edition) -> None:
-    """Without a path, a visitor gets chapter 00; it says that Python is loading, as long as it is."""
+    """Without a path, a visitor gets chapter 00, which says that Python is loading until it is
+    ready.
+    """
     page = edition.context.new_page()
     page.goto(f"{edition.address}/index.html")
     page.wait_for_url("**/lab/index.html?path=notebooks/00_start_here.ipynb")
@@ -84,12 +88,14 @@ def test_the_front_page_opens_the_first_notebook(edition: Edition) -> None:
 
 
 def test_an_endless_loop_ends(edition: Edition) -> None:
-    """A check stops an endless function, and an endless task, although a page has no threads."""
+    """A check stops an endless function and an endless task, even though a page has no threads."""
     assert edition.printed(ENDLESS) == "[True, True]\n"
 
 
 def test_work_is_kept_and_can_be_downloaded(edition: Edition) -> None:
-    """A changed notebook outlives a reload of the page; one ZIP file has it, and passed checks."""
+    """A changed notebook is still there after the page is reloaded. One ZIP file contains it and
+    the passed checks.
+    """
     edition.printed(
         "from coursekit import progress; from pathlib import Path\n"
         "Path('/drive/notebooks/mine.ipynb').write_text('{}')\n"
@@ -104,7 +110,7 @@ def test_work_is_kept_and_can_be_downloaded(edition: Edition) -> None:
 
 
 def test_what_a_page_cannot_do_says_so(edition: Edition) -> None:
-    """Live mode is off, and the message says why and what to do."""
+    """Live mode is not available, and the message says why and what to do."""
     shown = edition.printed(
         "from coursekit import connect\ntry:\n    connect('live', api_key='k')\nexcept RuntimeError as error:\n"
         "    print(error)"
@@ -115,7 +121,7 @@ def test_what_a_page_cannot_do_says_so(edition: Edition) -> None:
 
 
 def test_what_was_loaded_needs_no_network(edition: Edition) -> None:
-    """Once coursekit is there, charts and labs load although the network is lost."""
+    """Once coursekit is loaded, charts and labs load even if the network is lost."""
     with edition.kernel() as printed:
         fetched = printed(
             "import sys\nfrom coursekit.foundation import platform\n"
@@ -133,7 +139,7 @@ def test_what_was_loaded_needs_no_network(edition: Edition) -> None:
 
 
 def test_the_doctor_finds_nothing_missing(edition: Edition) -> None:
-    """Packages that are loaded when they are imported are there for the doctor."""
+    """The doctor finds packages that are loaded only when they are imported."""
     shown = edition.printed(
         "from coursekit.workshop.commands.doctor import checks, summary\nprint(summary(checks()))"
     )

@@ -1,7 +1,7 @@
-"""The table of answers to exercises: how an answer is entered, and how it is read.
+"""The table of answers to exercises: how answers are added to it and read from it.
 
-An answer is a function of any name, entered by a decorator in answers_to_CHAPTER.py beside this
-  file::
+An answer is a function with any name. A decorator in answers_to_CHAPTER.py, next to this file, adds
+it to the table::
 
     @right("reply_text")
     def with_one_expression(reply): ...
@@ -23,7 +23,9 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Answer:
-    """``says``: words that the verdict must contain; ``outcome`` as in coursekit.checks.engine.result."""
+    """``says`` are words that the verdict must contain; ``outcome`` is as in
+    coursekit.checks.engine.result.
+    """
 
     chapter: str
     exercise: str
@@ -39,15 +41,15 @@ TABLE: list[Answer] = []
 
 
 def right(exercise: str) -> Callable[[Any], Any]:
-    """Enter a right answer."""
+    """Add a right answer."""
     return _enter(exercise, "passed", "")
 
 
 def wrong(
     exercise: str, outcome: str = "wrong", *, says: str = ""
 ) -> Callable[[Any], Any]:
-    """Enter a wrong answer, with the outcome that the check must find and words that it must
-    say.
+    """Add a wrong answer, with the outcome that the check must find and words that its verdict must
+    contain.
     """
     return _enter(exercise, outcome, says)
 
@@ -62,7 +64,7 @@ def _enter(exercise: str, outcome: str, says: str) -> Callable[[Any], Any]:
 
 
 def table() -> list[Answer]:
-    """All answers of all chapters."""
+    """All answers from all chapters."""
     for path in sorted(HERE.glob("answers_to_*.py")):
         importlib.import_module(path.stem)
     return TABLE

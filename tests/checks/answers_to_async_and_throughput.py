@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 05."""
+"""Answers to the exercises in chapter 05."""
 
 from __future__ import annotations
 
@@ -423,7 +423,7 @@ async def limit_not_checked(function, items, limit):
 
 @wrong("TokenBucket", says="Floating point may leave")
 class Strict:
-    """Counts what is used, as an account does, and forgives nothing."""
+    """Counts usage as an account does, and never returns any."""
 
     def __init__(self, a_minute, now):
         self.size, self.used, self.last = a_minute, 0.0, now
@@ -448,7 +448,7 @@ class Strict:
 
 @right("TokenBucket")
 class Used:
-    """Counts what is used, as an account does."""
+    """Counts usage as an account does."""
 
     def __init__(self, a_minute, now):
         self.size, self.used, self.last = a_minute, 0.0, now
@@ -473,7 +473,7 @@ class Used:
 
 @right("TokenBucket")
 class FullAt:
-    """Keeps one number: when it will be full again."""
+    """Stores one number: when it will be full again."""
 
     def __init__(self, a_minute, now):
         self.rate, self.most, self.full_at = a_minute / 60, a_minute, now
@@ -494,7 +494,7 @@ class FullAt:
 
 
 class Plain:
-    """The solution's way; the wrong ones below change one thing each."""
+    """The solution's approach. Each wrong answer below changes one thing."""
 
     full, cap = True, True
 

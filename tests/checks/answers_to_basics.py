@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 01."""
+"""Answers to the exercises in chapter 01."""
 
 from __future__ import annotations
 

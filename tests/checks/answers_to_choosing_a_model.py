@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 08."""
+"""Answers to the exercises in chapter 08."""
 
 from __future__ import annotations
 
@@ -766,7 +766,7 @@ def free_by_the_price_list(one, other, task):
 
 @wrong("cheapest_that_fits", says="Without until")
 def still_there_today(models, needs):
-    # as date.today() on a day of the course
+    # as if date.today() were in the course's time
     today = datetime.date(2026, 11, 23)
     there = [
         each

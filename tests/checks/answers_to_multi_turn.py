@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 03."""
+"""Answers to the exercises in chapter 03."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def from_the_chapter(turns, system, user, reply, window=None):
 def with_division(turns, system, user, reply, window=None):
     looking_back = turns * (turns - 1) / 2
     if window is not None and turns > window:
-        never = turns - 1 - window  # what the later turns miss
+        never = turns - 1 - window  # what is missing in later turns
         looking_back -= never * (never + 1) / 2
     return (
         3 * turns

@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 07."""
+"""Answers to the exercises in chapter 07."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 02."""
+"""Answers to the exercises in chapter 02."""
 
 from __future__ import annotations
 

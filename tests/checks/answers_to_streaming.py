@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 04."""
+"""Answers to the exercises in chapter 04."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""How well the checks judge answers by people who have seen neither checks nor solutions.
+"""How well the checks judge answers by people who have seen neither the checks nor the solutions.
 
     .venv/bin/python tests/checks/rate_answers.py DIRECTORY
 
-DIRECTORY holds one answers_NN.py for each chapter, with ANSWERS: a list of dicts with "exercise",
-"label" ("right" or "wrong"), "why" and "source". Prints, for each exercise, how many right answers
-are refused and how many wrong ones are accepted, then each misjudged answer.
+DIRECTORY contains one answers_NN.py for each chapter, with ANSWERS: a list of dicts with the keys
+"exercise", "label" ("right" or "wrong"), "why", and "source". Prints, for each exercise, how many
+right answers are refused and how many wrong ones are accepted, then each misjudged answer.
 
-The rates are an estimate only the first time: once the checks were changed after a run, the same
-answers say nothing about fresh ones.
+The rates are an estimate only the first time. After the checks have been changed because of a run,
+the same answers say nothing about new ones.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ SECONDS = 90  # for one answer; each case has a limit of its own
 
 
 def set_up(notebook: Any) -> list[str]:
-    """The cells that are neither an exercise nor its check: what they define is there for the
-    learner.
-    """
+    """The cells that are neither exercises nor checks: they define what learners can use."""
     return [
         cell.source
         for cell in notebook.cells
@@ -47,7 +45,7 @@ def set_up(notebook: Any) -> list[str]:
 
 
 def verdict(exercise: Any, cells: list[str], source: str) -> tuple[str, str]:
-    """The status and the text of the check's result, from a process of its own."""
+    """The status and the text of the check's result, from a separate process."""
     here, there = os.pipe()
     child = os.fork()
     if not child:
@@ -77,7 +75,7 @@ def verdict(exercise: Any, cells: list[str], source: str) -> tuple[str, str]:
 
 
 def judged(directory: Path) -> Iterator[tuple[str, dict[str, Any], str, str]]:
-    """Each answer with its chapter, and its verdict."""
+    """Each answer with its chapter and its verdict."""
     for path in SOLUTIONS:
         written = directory / f"answers_{path.stem[:2]}.py"
         if not written.exists():

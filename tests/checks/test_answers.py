@@ -1,5 +1,5 @@
-"""Every exercise with many answers: the solution, the stub, and the table's right and wrong
-ones.
+"""Every exercise is checked with many answers: the solution, the stub, and the table's right and
+wrong ones.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ every_exercise = pytest.mark.parametrize(
 
 
 def written(notebook: Any, exercise: Exercise) -> Any:
-    """What a notebook's cell for this exercise defines, after the cells before it that are not
-    checks.
+    """What a notebook's cell for this exercise defines after the preceding cells, except checks,
+    have run.
     """
     names: dict[str, Any] = {}
     for cell in notebook.cells:
@@ -53,21 +53,21 @@ def written(notebook: Any, exercise: Exercise) -> Any:
 
 @every_exercise
 def test_the_solution_passes(path: Path, exercise: Exercise) -> None:
-    """The worked solution of an exercise passes its check."""
+    """An exercise's worked solution passes its check."""
     verdict = exercise.result(written(nbformat.read(path, 4), exercise))
     assert verdict.status == "passed", verdict
 
 
 @every_exercise
 def test_the_stub_is_not_yet(path: Path, exercise: Exercise) -> None:
-    """The stub that a learner starts from is "not yet", and neither right nor wrong."""
+    """The stub that a learner starts from is "not yet": neither right nor wrong."""
     verdict = exercise.result(
         written(derived(nbformat.read(path, 4)), exercise)
     )
     assert verdict.status == "not yet", verdict
 
 
-# an endless answer takes its whole time limit
+# an endless answer uses its entire time limit
 ANSWERS = [
     pytest.param(
         answer,
@@ -88,7 +88,7 @@ def test_an_answer_gets_its_verdict(
         for each in course_map.exercises_of(lesson(answer.chapter).stem)
     }
     exercise = exercises[answer.exercise]
-    if answer.outcome == "endless":  # the limit need not be a patient one
+    if answer.outcome == "endless":  # the limit can be short
         monkeypatch.setattr(exercise, "seconds", 0.5)
     verdict = exercise.result(answer.function)
     assert verdict.status == answer.outcome, verdict
@@ -97,7 +97,7 @@ def test_an_answer_gets_its_verdict(
 
 @every_exercise
 def test_the_table_has_enough_answers(path: Path, exercise: Exercise) -> None:
-    """Each exercise is tested with at least two right answers besides the solution, and with
+    """Each exercise is tested with at least two right answers in addition to the solution, and with
     three wrong ones.
     """
     outcomes = [
@@ -116,8 +116,8 @@ def test_the_table_has_enough_answers(path: Path, exercise: Exercise) -> None:
 def test_an_exercise_has_stars_hints_and_cases(
     path: Path, exercise: Exercise
 ) -> None:
-    """It has 1 to 4 stars, a docstring, three different hints, at least four cases, the same ones
-    each time.
+    """An exercise has 1 to 4 stars, a docstring, three different hints, and at least four cases,
+    which are the same every time.
     """
     assert exercise.stars in range(1, 5)
     assert exercise.__doc__

@@ -84,7 +84,9 @@ def test_an_error_that_cannot_be_printed_is_a_question_mark() -> None:
 def test_a_mistake_that_the_value_shows_is_named(
     got: object, expected: object, remark: str
 ) -> None:
-    """A wrong type, an order and rounding are named; otherwise the case's own remark stands."""
+    """A wrong type, a wrong order, and rounding are named; otherwise, the case's own remark is
+    shown.
+    """
     assert (
         Case("f()", lambda function: None, expected, "Sort them.")
         .remark(got, {})
@@ -93,8 +95,8 @@ def test_a_mistake_that_the_value_shows_is_named(
 
 
 def test_the_remark_fits_the_observation_that_is_wrong() -> None:
-    """Of a dict of observations the first that does not fit decides, by the exercise's remarks;
-    without a remark of its own, and for an exception, the case's remark stands.
+    """In a dict of observations, the first one that does not fit selects one of the exercise's
+    remarks. Without such a remark, and for an exception, the case's own remark is shown.
     """
     expected = {
         "requests": 1,
@@ -119,7 +121,7 @@ def test_the_remark_fits_the_observation_that_is_wrong() -> None:
 
 
 def test_a_call_is_described_for_a_failed_case_only() -> None:
-    """The text of a call is made when it is asked for, and not when the case is made or run."""
+    """A call's text is made when it is needed, not when the case is made or run."""
 
     class Watched:
         shown = 0
@@ -158,8 +160,8 @@ def test_a_call_that_leaves_its_arguments_alone_is_judged_by_what_it_returns() -
 
 
 def test_a_changed_argument_is_a_miss_even_with_the_right_value() -> None:
-    """A list or dict that is changed, at any depth, is reported with its new value; the next run
-    gets it unchanged.
+    """If a list or dict is changed at any depth, it is reported with its new value, and the next
+    run gets the original.
     """
 
     def sneaky(items: list[dict[str, int]]) -> int:
@@ -173,7 +175,7 @@ def test_a_changed_argument_is_a_miss_even_with_the_right_value() -> None:
 
 
 def test_the_expected_error_does_not_hide_a_change() -> None:
-    """A function that changes its argument and then raises what was expected fails the check; any
+    """A function that changes its argument and then raises the expected error fails the check; any
     other error propagates.
     """
 
@@ -188,8 +190,8 @@ def test_the_expected_error_does_not_hide_a_change() -> None:
 
 
 def test_what_must_be_new_may_not_be_the_argument_itself() -> None:
-    """If a new value is required, returning the argument is a miss, and returning an equal copy is
-    not.
+    """If a new value is required, returning the argument is wrong, but returning an equal copy is
+    right.
     """
 
     def same(items: list[int]) -> list[int]:
@@ -202,7 +204,7 @@ def test_what_must_be_new_may_not_be_the_argument_itself() -> None:
 
 
 def test_a_changed_item_of_an_iterator_is_a_miss() -> None:
-    """What an iterator passes belongs to the caller as well, and each run gets copies."""
+    """The items of an iterator also belong to the caller, and each run gets copies of them."""
 
     def emptied(lists: Iterator[list[int]]) -> int:
         return sum(each.pop() for each in lists)

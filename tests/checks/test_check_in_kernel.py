@@ -1,4 +1,4 @@
-"""Checks in a kernel, and what goes wrong there: syntax errors, deleted cells, restarts, two
+"""Checks in a kernel, and what can go wrong there: syntax errors, deleted cells, restarts, and two
 notebooks at the same time.
 """
 
@@ -34,7 +34,7 @@ Run = Callable[..., list[str]]
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """That of notebooks in tests, with a progress file of this test's own."""
+    """The environment of notebooks in tests, with this test's own progress file."""
     return {
         **offline_environment(),
         "COURSEKIT_PROGRESS": str(tmp_path / "progress.json"),
@@ -75,8 +75,8 @@ def failing(source: str) -> Any:
 def test_an_error_is_shown_with_its_line_and_prints_are_seen(
     shown: Run,
 ) -> None:
-    """In a kernel the learner's line is its number in the cell and its text, and what the code
-    prints is seen.
+    """In a kernel, a learner's line is shown with its number in the cell and its text, and what the
+    code prints is visible.
     """
     verdict = shown(IMPORT, WRONG, CHECK)[2]
     assert verdict.count("looking\n") == 2
@@ -92,8 +92,8 @@ def test_an_error_is_shown_with_its_line_and_prints_are_seen(
 
 
 def test_a_syntax_error_in_a_newer_version_is_told(shown: Run) -> None:
-    """After a syntax error Python keeps the older function: the check says so instead of judging
-    that one.
+    """After a syntax error, Python still has the old function. The check says so instead of judging
+    it.
     """
     cells = shown(IMPORT, RIGHT, CHECK, failing(BROKEN), CHECK, RIGHT, CHECK)
     assert "✓ reply_text: passed" in cells[2]
@@ -107,7 +107,7 @@ def test_a_syntax_error_in_a_newer_version_is_told(shown: Run) -> None:
 def test_a_notebook_with_a_syntax_error_keeps_its_other_checks(
     shown: Run,
 ) -> None:
-    """A function that never came to be gives a NameError, as the notebook says, and the next
+    """A function that was never defined gives a NameError, as the notebook says, and the next
     exercise works.
     """
     cells = shown(IMPORT, failing(BROKEN), failing(CHECK), RIGHT, CHECK)
@@ -122,7 +122,7 @@ def test_a_notebook_with_a_syntax_error_keeps_its_other_checks(
 def test_async_code_is_checked_in_a_kernel_with_a_loop_of_its_own(
     shown: Run,
 ) -> None:
-    """The kernel's event loop runs already; a check of async code works all the same."""
+    """The kernel's event loop is already running, but a check of async code works anyway."""
     made = """from coursekit.checks.engine import Exercise, call
 
 def double():
@@ -149,7 +149,9 @@ double = Exercise(double, chapter="01_basics", stars=1, hints="abc", awaits=True
 
 
 def test_an_endless_loop_leaves_the_kernel_alive(shown: Run) -> None:
-    """An endless loop that prints is ended, its flood is cut, and the next cells run."""
+    """An endless loop that prints is stopped, its flood of output is cut, and the next cells
+    run.
+    """
     endless = "def reply_text(reply):\n    while True:\n        print('again')"
     cells = shown(
         IMPORT, "check.reply_text.seconds = 0.5", endless, CHECK, RIGHT, CHECK
@@ -163,8 +165,8 @@ def test_an_endless_loop_leaves_the_kernel_alive(shown: Run) -> None:
 def test_a_deleted_check_cell_loses_nothing(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Without the check's cell the notebook runs, and every pass names the exercises that are still
-    open.
+    """A notebook still runs if a check's cell is deleted, and every pass names the exercises that
+    are still open.
     """
     notebook = nbformat.read(ROOT / "solutions" / "01_basics.ipynb", 4)
     graded = [
@@ -192,7 +194,7 @@ def test_a_deleted_check_cell_loses_nothing(
 
 
 def test_a_restart_half_way_keeps_what_was_passed(shown: Run) -> None:
-    """A new kernel knows of the passes of the one before it."""
+    """A new kernel knows which checks were passed in an earlier one."""
     count = len(exercises_of("01_basics"))
     assert f"1 of {count}" in shown(IMPORT, RIGHT, CHECK)[2]
     show = "from coursekit.checks.course_map import CourseMap\nCourseMap()"

@@ -1,4 +1,4 @@
-"""What the exercises of chapter 07 call right is what the models take."""
+"""The answers that the exercises in chapter 07 accept are those that the models accept."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from coursekit.offline.rules.validation import refusal_of
 
 
 def test_what_migrate_must_return_is_accepted() -> None:
-    """Each request that the check of migrate() expects is one that the offline API answers."""
+    """The offline API answers each request that the check of migrate() expects."""
     for case in o_series.migrate.cases():
         assert refusal_of(case.expected) is None, case.expected

@@ -1,4 +1,4 @@
-"""Progress: which checks were passed, kept in a file that nothing loses."""
+"""Progress: which checks were passed, stored in a file that does not lose anything."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from coursekit.workshop.commands.environment import offline_environment
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The path of a progress file of this test's own, in a folder that is not there yet."""
+    """The path of this test's own progress file, in a folder that does not exist yet."""
     path = tmp_path / "data" / "progress.json"
     monkeypatch.setenv("COURSEKIT_PROGRESS", str(path))
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
@@ -40,8 +40,8 @@ def models_at_risk(listing, today, days):  # type: ignore[no-untyped-def]
 
 
 def test_a_pass_is_kept_and_told(kept: Path) -> None:
-    """A passed check is in the file and on the map, and the verdict says how many are done and
-    which are open.
+    """A passed check is in the file and on the map, and the verdict says how many exercises are
+    done and which are open.
     """
     verdict = basics.models_at_risk(models_at_risk)
     names = [exercise.name for exercise in exercises_of("01_basics")]
@@ -63,7 +63,9 @@ def test_a_pass_is_kept_and_told(kept: Path) -> None:
 
 
 def test_a_miss_and_a_second_pass_change_nothing(kept: Path) -> None:
-    """A miss writes no file; passing again adds nothing; failing later takes nothing away."""
+    """A failed check does not write a file, passing again adds nothing, and failing later removes
+    nothing.
+    """
     basics.models_at_risk(lambda *_: [])
     assert not kept.exists()
     basics.models_at_risk(models_at_risk)
@@ -76,8 +78,8 @@ def test_a_miss_and_a_second_pass_change_nothing(kept: Path) -> None:
 def test_switched_off_nothing_is_read_or_written(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """COURSEKIT_PROGRESS=off, as notebooks are run for their stored outputs: an empty map, no file,
-    no word.
+    """With COURSEKIT_PROGRESS=off, which is set when stored outputs are made, the map is empty, no
+    file is written, and nothing is said about it.
     """
     assert offline_environment()["COURSEKIT_PROGRESS"] == "off"
     monkeypatch.setenv("COURSEKIT_PROGRESS", "off")
@@ -90,7 +92,7 @@ def test_switched_off_nothing_is_read_or_written(
 def test_without_a_setting_it_is_the_user_s_data_folder(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Not the repository: git never sees it."""
+    """The file is not in the repository, so git never sees it."""
     path = progress.place({})
     assert path is not None
     assert path.name == "progress.json"
@@ -110,8 +112,8 @@ def test_without_a_setting_it_is_the_user_s_data_folder(
     ],
 )
 def test_a_damaged_file_is_set_aside(kept: Path, damage: str) -> None:
-    """A file that cannot be read shows an empty map; the next pass keeps it under another name,
-    says so, and counts.
+    """If the file cannot be read, the map is empty. The next pass renames the file, says so, and
+    counts.
     """
     kept.parent.mkdir()
     kept.write_text(damage, encoding="latin-1")
@@ -126,7 +128,9 @@ def test_a_damaged_file_is_set_aside(kept: Path, damage: str) -> None:
 
 
 def test_a_place_that_cannot_be_written_takes_nothing_away(kept: Path) -> None:
-    """Where the file cannot be written the answer is right all the same, and the reason is said."""
+    """If the file cannot be written, the answer is still right, and the verdict gives the
+    reason.
+    """
     kept.parent.write_text("a file where the folder should be")
     verdict = basics.models_at_risk(models_at_risk)
     assert verdict.passed
@@ -134,7 +138,7 @@ def test_a_place_that_cannot_be_written_takes_nothing_away(kept: Path) -> None:
 
 
 def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:
-    """Many processes that pass checks at the same time: all of them are kept."""
+    """If many processes pass checks at the same time, every pass is saved."""
     code = (
         "import sys; from coursekit import progress\n"
         "for n in range(8): progress.passed_now('01_basics', sys.argv[1] + str(n))"
@@ -164,8 +168,8 @@ def test_a_solution_does_not_count(
 
 
 def test_the_map_shows_every_exercise_without_color_alone(kept: Path) -> None:
-    """Each exercise has a sign and its name, in text and in HTML; a chapter without exercises has
-    no row.
+    """The map shows a sign and the name for each exercise, in text and in HTML. A chapter without
+    exercises has no row.
     """
     shown = CourseMap(
         {
@@ -189,7 +193,7 @@ def test_the_command_shows_and_forgets(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """coursekit progress prints the map and the file's place; --reset asks first, and forgets only
+    """coursekit progress prints the map and the file's path; --reset asks first, and deletes only
     after a yes.
     """
     basics.models_at_risk(models_at_risk)
@@ -212,8 +216,9 @@ def test_the_command_without_anybody_to_ask(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """--reset without a terminal changes nothing; a message says so if the file is damaged, or
-    progress is switched off."""
+    """Without a terminal, --reset changes nothing. If the file is damaged, or progress is switched
+    off, a message says so.
+    """
     kept.parent.mkdir()
     kept.write_text("{")
 

@@ -1,4 +1,4 @@
-"""The result of a check: what it judges, what it says, and how it is shown."""
+"""A check's result: what it judges, what it says, and how it is displayed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HINTS = ("one", "two", "three")
 
 
 def made(*cases: Case, awaits: bool = False, seconds: float = 5.0) -> Exercise:
-    """An exercise named double of chapter 01."""
+    """An exercise named double in chapter 01."""
 
     def double() -> Iterator[Case]:
         """Twice the number."""
@@ -44,8 +44,8 @@ TWO = (call(1, expects=2), call(5, expects=10, why="Five, too."))
 
 
 def test_a_row_of_a_chapter_s_file_becomes_a_case() -> None:
-    """In a row, "None" is None at any depth, and the name of an exception with words of its message
-    becomes what is expected.
+    """In a row, "None" means None at any depth, and an exception's name with words from its message
+    becomes the expected error.
     """
     row = {"given": ["None", {"a": "None"}], "raises": "OSError", "says": ["x"]}
     assert row_values(row) == {
@@ -59,15 +59,15 @@ def test_a_row_of_a_chapter_s_file_becomes_a_case() -> None:
 
 
 def test_a_right_answer_passes() -> None:
-    """All cases passed: the result is true, and counts them."""
+    """If all cases pass, the result is true and gives their number."""
     result = made(*TWO).result(lambda number: 2 * number)
     assert result
     assert repr(result) == "✓ double: passed (2 of 2 cases)"
 
 
 def test_the_first_miss_is_told_in_full() -> None:
-    """A miss tells case, given, expected, came, the case's own reason and where hints are; nothing
-    after it is run.
+    """A failed case shows the call, what was expected, what was returned, the case's own reason,
+    and where to find hints. No later case is run.
     """
     result = made(*TWO, call(0, expects=0)).result(lambda number: 2)
     assert repr(result).splitlines() == [
@@ -81,8 +81,8 @@ def test_the_first_miss_is_told_in_full() -> None:
 
 
 def test_a_miss_without_a_reason_shows_the_first_hint() -> None:
-    """Where a case has no reason of its own, the first hint stands; a None may be a missing
-    return.
+    """If a case has no reason of its own, the first hint is shown. For None, a missing return is
+    suggested.
     """
     assert "  Hint 1: one\n  More: check.double.hint(2)" in repr(
         made(*TWO).result(lambda number: number)
@@ -93,7 +93,7 @@ def test_a_miss_without_a_reason_shows_the_first_hint() -> None:
 
 
 def test_a_generator_is_explained() -> None:
-    """A message says so if a function has yield; no memory address is shown."""
+    """If a function has a yield, a message says so, without a memory address."""
 
     def double(number: int) -> Iterator[int]:
         yield 2 * number
@@ -104,7 +104,7 @@ def test_a_generator_is_explained() -> None:
 
 
 def test_an_error_is_told_with_the_learner_s_line() -> None:
-    """An error of the learner's shows its message and their own line, and none of ours."""
+    """An error in the learner's code shows its message and their own line, but none of ours."""
 
     def double(number: int) -> int:
         return number.twice  # type: ignore[attr-defined]
@@ -131,7 +131,7 @@ def test_a_class_can_be_the_answer() -> None:
 
 
 def test_the_stub_is_not_yet() -> None:
-    """NotImplementedError is neither right nor wrong, at any case."""
+    """NotImplementedError is neither right nor wrong, in any case."""
 
     def half(number: int) -> int:
         if number == 1:
@@ -142,7 +142,7 @@ def test_the_stub_is_not_yet() -> None:
 
 
 def test_an_endless_loop_is_told() -> None:
-    """A loop without end is stopped and explained."""
+    """An endless loop is stopped and explained."""
 
     def double(number: int) -> int:
         while True:
@@ -156,8 +156,8 @@ def test_an_endless_loop_is_told() -> None:
 
 
 def test_a_forgotten_await_is_told() -> None:
-    """A coroutine in place of a value is explained: by a missing await, or by an async def where
-    none was needed.
+    """A coroutine instead of a value is explained by a missing await, or by an async def that was
+    not needed.
     """
 
     async def fetch(number: int) -> int:
@@ -171,8 +171,8 @@ def test_a_forgotten_await_is_told() -> None:
 
 
 def test_an_async_exercise() -> None:
-    """An async def passes; for a plain function, the message asks for one; a forgotten await inside
-    is reported.
+    """An async def passes. For a plain function, the message asks for an async def. A forgotten
+    await inside is reported.
     """
 
     async def fetch(number: int) -> int:
@@ -186,7 +186,7 @@ def test_an_async_exercise() -> None:
 
     asked = made(*TWO, awaits=True)
     assert asked.result(right)
-    # returns what can be awaited: as good
+    # returns an awaitable, which is just as good
     assert asked.result(lambda number: asyncio.sleep(0, 2 * number))
     assert "async def double(…)" in repr(
         asked.result(lambda number: 2 * number)
@@ -195,8 +195,8 @@ def test_an_async_exercise() -> None:
 
 
 def test_an_expected_error() -> None:
-    """Raises fits the error, or a subclass, with all its words; another error, other words or none
-    do not.
+    """Raises accepts the error, or a subclass, with all of its words. It does not accept another
+    error, other words, or no error.
     """
     asked = made(call(-1, expects=Raises(ValueError, ("negative",))))
 
@@ -221,14 +221,14 @@ def test_an_expected_error() -> None:
 
 @pytest.mark.parametrize("wrong", [3, "double", None])
 def test_what_is_no_function_is_told(wrong: Any) -> None:
-    """A result handed in instead of the function is explained."""
+    """Passing a result instead of the function is explained."""
     assert "Pass the function itself: check.double(NAME)" in repr(
         made(*TWO).result(wrong)
     )
 
 
 def test_hints_are_graded() -> None:
-    """There are three hints; another number is an error that says which there are."""
+    """There are three hints; any other number is an error that lists them."""
     asked = made(*TWO)
     assert asked.hint().text == asked.hint(
         1
@@ -241,8 +241,8 @@ def test_hints_are_graded() -> None:
 
 
 def test_whatever_a_learner_s_code_gives_is_only_shown() -> None:
-    """HTML from a learner's values, errors and names is escaped; a value whose repr fails does no
-    harm.
+    """HTML in a learner's values, errors, and names is escaped, and a value whose repr fails does
+    no harm.
     """
 
     class Hostile:
@@ -264,8 +264,8 @@ def test_whatever_a_learner_s_code_gives_is_only_shown() -> None:
 def test_a_verdict_shows_itself_in_a_notebook(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is displayed as HTML and text, not returned as a result, which nbgrader would take for
-    points.
+    """A result is displayed as HTML and text, but is not the cell's value, which nbgrader would use
+    as points.
     """
     shown: list[Any] = []
     monkeypatch.setattr(
@@ -283,8 +283,8 @@ def test_a_verdict_shows_itself_in_a_notebook(
 def test_under_nbgrader_a_miss_raises(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """nbgrader counts a cell that raises as failed: there a miss raises, in few words; a pass is
-    not kept.
+    """nbgrader counts a cell that raises as failed, so under nbgrader, a failed check raises a
+    short error, and a pass is not saved.
     """
     monkeypatch.setenv("NBGRADER_EXECUTION", value)
     monkeypatch.setattr(
@@ -319,7 +319,7 @@ def test_under_nbgrader_a_miss_raises(
     ],
 )
 def test_as_good_as_equal(came: Any, expected: Any) -> None:
-    """Rounding, NumPy's numbers, Decimals and subclasses are right answers as well."""
+    """Rounded values, NumPy numbers, Decimals, and subclasses are also right."""
     assert fits(came, expected)
 
 
@@ -370,14 +370,14 @@ class EqualStr(str):
     ],
 )
 def test_not_equal(came: Any, expected: Any) -> None:
-    """Other values and other kinds do not pass, nor does an object that claims to equal
+    """Other values and types do not pass, and neither does an object that claims to equal
     everything.
     """
     assert not fits(came, expected)
 
 
 def test_a_predicate_that_fails_is_a_miss() -> None:
-    """Matching accepts what its predicate accepts, and nothing that makes the predicate raise."""
+    """Matching accepts what its predicate accepts, but nothing that makes the predicate raise."""
     short = Matching("a short text", lambda came: len(came) < 3)
     assert fits("ab", short)
     assert not fits("abc", short)
@@ -401,6 +401,6 @@ PLAIN = st.recursive(
 def test_every_plain_value_equals_itself_and_can_be_described(
     value: Any,
 ) -> None:
-    """Any plain value fits itself, and its description is short."""
+    """Any plain value matches itself, and its description is short."""
     assert fits(value, value)
     assert len(describe(value)) <= SHOWN + 40

@@ -1,5 +1,5 @@
-"""Running a learner's code: a time limit on every platform, virtual time, coroutines that are never
-awaited.
+"""Running a learner's code: a time limit on every platform, virtual time, and coroutines that are
+never awaited.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ async def one() -> int:
 
 
 def test_a_value_and_an_error_come_back() -> None:
-    """What the work returns or raises is reported, and nothing is raised; not even SystemExit ends
+    """What the work returns or raises is reported, and nothing is raised. Not even SystemExit ends
     the kernel.
     """
     assert run(lambda: 7).value == 7
@@ -82,8 +82,8 @@ async def two_for_each_other() -> None:
     ],
 )
 def test_an_endless_run_is_ended(work: Any, awaits: bool) -> None:
-    """Loops, also those that catch exceptions, and waits forever end after the limit and leave no
-    thread behind.
+    """Endless loops, even those that catch exceptions, and endless waits end after the limit and
+    leave no thread behind.
     """
     ran = run(work, awaits=awaits, seconds=0.2)
     assert (ran.endless, ran.left) == (True, False)
@@ -92,7 +92,7 @@ def test_an_endless_run_is_ended(work: Any, awaits: bool) -> None:
 @pytest.mark.parametrize("waiting", [nothing_ever_comes, two_for_each_other])
 def test_a_deadlock_is_found_at_once(waiting: Any) -> None:
     """When every task waits for something that never happens, the run ends long before its limit,
-    and the stacks of the tasks show where they wait.
+    and the tasks' stacks show where they wait.
     """
     ran = run(waiting, awaits=True, seconds=60)
     assert isinstance(ran.error, Deadlock)
@@ -105,7 +105,7 @@ def test_a_deadlock_is_found_at_once(waiting: Any) -> None:
 def test_a_slow_end_of_threads_is_no_deadlock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """On a busy machine the loop's threads take their time to end: that is not an error."""
+    """On a busy machine, the loop's threads take a while to end, which is not an error."""
     end = ThreadPoolExecutor.shutdown
 
     def slow(pool: ThreadPoolExecutor, wait: bool = True) -> None:
@@ -122,7 +122,7 @@ def test_a_slow_end_of_threads_is_no_deadlock(
 
 
 def test_what_cannot_be_ended_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Code that blocks outside of Python is left behind, and that is said."""
+    """Code that blocks outside of Python is abandoned, and a message says so."""
     monkeypatch.setattr(platform, "TRIES", 2)
     ran = run(lambda: time.sleep(1.5), seconds=0.1)
     assert (ran.endless, ran.left) == (True, True)
@@ -142,9 +142,8 @@ def test_sleeping_takes_no_time_and_measures_exactly() -> None:
 
 
 def test_the_smallest_sleep_moves_the_time() -> None:
-    """Every timer is a microsecond late, as real ones are. So a sleep that floating point would
-    lose
-    moves the time, a loop around it comes to an end, and a wait is never found too short.
+    """Every timer is a microsecond late, like a real one. So a sleep that floating point would lose
+    moves the time, a loop around it ends, and a wait never turns out too short.
     """
 
     async def work() -> float:
@@ -160,7 +159,7 @@ def test_the_smallest_sleep_moves_the_time() -> None:
 
 
 def test_work_in_a_thread_is_waited_for() -> None:
-    """Virtual time does not run away from work in another thread."""
+    """Virtual time does not advance while another thread is working."""
 
     async def work() -> str:
         async with asyncio.timeout(0.001):
@@ -172,7 +171,7 @@ def test_work_in_a_thread_is_waited_for() -> None:
 
 
 def test_a_timeout_comes_at_its_virtual_time() -> None:
-    """asyncio.timeout works on virtual time."""
+    """asyncio.timeout works in virtual time."""
 
     async def work() -> None:
         async with asyncio.timeout(30):
@@ -185,14 +184,16 @@ def test_a_timeout_comes_at_its_virtual_time() -> None:
     "value", [one, lambda: [1, one(), one()], lambda: {"a": one()}]
 )
 def test_a_coroutine_that_comes_back_is_noticed(value: Any) -> None:
-    """A coroutine as the result, or in it, is named, and Python does not warn of it later."""
+    """A coroutine that is returned, alone or inside a value, is named, and Python does not warn
+    about it later.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert run(value).unawaited == "one"
 
 
 def test_a_call_without_await_is_noticed() -> None:
-    """A coroutine that is dropped on the way is named, although the result is right."""
+    """A coroutine that was created but never awaited is named even if the result is right."""
 
     def work() -> int:
         one()
@@ -207,14 +208,14 @@ def test_a_call_without_await_is_noticed() -> None:
 
 
 def test_a_plain_function_where_an_async_one_is_asked_for() -> None:
-    """What cannot be awaited is an error of its own kind."""
+    """An object that cannot be awaited is reported with a specific error."""
     assert isinstance(run(lambda: 1, awaits=True).error, running.NotAwaitable)
 
 
 def test_prints_come_through_up_to_a_limit(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A learner's print is seen; a flood of them is cut, and a message says so."""
+    """What a learner prints is shown. A flood of output is cut, and a message says so."""
     run(lambda: print("here"))
     assert capsys.readouterr().out == "here\n"
     run(lambda: [print("x" * 99) for _ in range(1000)])
@@ -224,7 +225,9 @@ def test_prints_come_through_up_to_a_limit(
 
 
 def test_an_interrupt_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupting the kernel during a check ends the learner's code, and is passed on."""
+    """Interrupting the kernel during a check ends the learner's code, and the interrupt
+    propagates.
+    """
     seen: list[Any] = []
     join = platform.threading.Thread.join
 

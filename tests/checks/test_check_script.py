@@ -1,4 +1,4 @@
-"""A scripted API: the real SDK on made-up answers, counted, in virtual time."""
+"""A scripted API: the real SDK with made-up answers, which are counted, in virtual time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STREAM = [
 
 
 def test_answers_come_in_turn_and_the_last_for_ever() -> None:
-    """Each request gets the next answer; bodies are kept as they were sent."""
+    """Each request gets the next answer, and bodies are stored as they were sent."""
     script = Script(reply("one"), reply("two", usage=usage(3, 4, cached=1)))
     texts = [
         script.client.chat.completions.create(**HELLO)
@@ -49,7 +49,7 @@ def test_answers_come_in_turn_and_the_last_for_ever() -> None:
 
 
 def test_an_error_is_raised_as_the_sdk_raises_it() -> None:
-    """An error answer becomes the SDK's exception; api_error makes the same one without a
+    """An error answer becomes the SDK's exception, and api_error makes the same one without a
     request.
     """
     with pytest.raises(openai.RateLimitError) as raised:
@@ -66,8 +66,8 @@ def test_an_error_is_raised_as_the_sdk_raises_it() -> None:
 
 
 def test_a_stream_and_whether_it_was_closed() -> None:
-    """Chunks arrive as made, in their time; left_open counts streams that were neither read up nor
-    closed.
+    """Chunks arrive unchanged and on time. left_open counts streams that were neither read to the
+    end nor closed.
     """
     script = Script([*STREAM, usage_chunk(usage(1, 2))], after=0.5, gap=0.25)
     with script.client.chat.completions.create(**HELLO, stream=True) as whole:
@@ -90,7 +90,7 @@ def test_a_stream_and_whether_it_was_closed() -> None:
 
 
 def test_a_cut_stream_ends_without_a_word() -> None:
-    """finish_reason None makes a stream that closes cleanly before its end."""
+    """With finish_reason None, a stream closes cleanly before its end."""
     script = Script(STREAM[:2])
     got = list(script.client.chat.completions.create(**HELLO, stream=True))
     assert [piece.choices[0].finish_reason for piece in got] == [None, None]
@@ -120,8 +120,8 @@ def test_chunks_of_every_kind() -> None:
 
 
 def test_async_requests_are_counted_and_timed() -> None:
-    """Three at a time, two seconds each, seven in all: six seconds, and never more than three on
-    their way.
+    """Seven requests of two seconds each, three at a time, take six seconds, and never are more
+    than three in flight.
     """
     script = Script(lambda body: reply(body["messages"][0]["content"]), after=2)
 

@@ -1,1 +1,3 @@
-"""What made the data in coursekit/data/logits and the local replies, from a small open model. Authors only."""
+"""The programs that made the data in coursekit/data/logits and the local replies with a small open
+model. Only for authors.
+"""

@@ -1,5 +1,5 @@
-"""Record the garden of chapter 02: what the model would say after each of the most probable ways
-to go on with one text, and the texts of its whole vocabulary.
+"""Record the garden for chapter 02: what the model would say after each of the most probable
+continuations of one prompt, and the text of each token in its vocabulary.
 
     cd tests; python -m data_tools.garden MODEL.gguf
 
@@ -37,15 +37,15 @@ NODES, DEPTH = (
     150,
     4,
 )
-NAMED = 120  # tokens of each that are stored by name
-# Which of the rare tokens is which: a score for each token of the vocabulary, as a sum of RANK + 1
-# rows, coarsely rounded. Above HIGH tokens have names; those below LOW are practically never drawn.
+NAMED = 120  # tokens of each distribution that are stored by name
+# The order of the rare tokens: a score for each token in the vocabulary, as a coarsely rounded sum
+# of RANK + 1 rows. Tokens above HIGH have names; those below LOW are practically never drawn.
 RANK, LOW, HIGH, ROUGH = 8, -20.0, -8.5, 0.8
 Tokens = tuple[int, ...]  # ids
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command: writes data/logits/garden.json.gz, and prints its size."""
+    """The command: write data/logits/garden.json.gz, and print its size."""
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").partition("\n\n")[0]
     )
@@ -65,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def grown(
     model: LocalModel, prompt: Prompt, first: Vocabulary
 ) -> dict[Tokens, Vocabulary]:
-    """The distributions after the most probable continuations: token ids so far -> what is next."""
+    """The distributions after the most probable continuations: token ids so far -> the next
+    token.
+    """
     nodes: dict[Tokens, Vocabulary] = {}
     waiting = [(-1.0, Tokens())]
     while waiting and len(nodes) < NODES:
@@ -87,7 +89,7 @@ def write_garden(
     nodes: Mapping[Tokens, Vocabulary],
     origin: Mapping[str, str],
 ) -> None:
-    """Write the file, and into it how near its numbers are to the model's own."""
+    """Write the file, including how close its numbers are to the model's own."""
     whole = [*roots.values(), *nodes.values()]
     rows, steps, weights = scores_of(
         np.array([each.logprobs for each in whole])
@@ -120,14 +122,14 @@ def write_garden(
 def scores_of(
     logprobs: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.int8], list[float], list[list[float]]]:
-    """Rows, the step of each, and for each distribution the weights of its sum of rows.
+    """The rows, the step of each, and for each distribution the weights in its sum of rows.
 
     logprobs  one row for each distribution
     """
     clipped = np.clip(logprobs, LOW, HIGH)
     mean = clipped.mean(axis=0)
     rest = clipped - mean
-    # The principal components, by the small matrix of the distributions among each other.
+    # The principal components, from the small matrix of dot products between distributions.
     sizes, between = np.linalg.eigh(rest @ rest.T)
     best = np.argsort(-sizes)[:RANK]
     components = (between[:, best] / np.sqrt(sizes[best])).T @ rest
@@ -148,7 +150,9 @@ def scores_of(
 
 
 def _stored(next_token: Vocabulary, path: Tokens) -> dict[str, Any]:
-    """[token id, log-probability in thousandths] of the named, [.., how many] of the others."""
+    """[token id, log-probability in thousandths] for the named tokens, and [.., count] for the
+    others.
+    """
     named, groups = stored(next_token, next_token.counts(path), NAMED)
     tokens = [
         [int(token), _thousandths(next_token.logprobs[token])]
@@ -169,7 +173,7 @@ def _accuracy(
     start: logits.Distribution,
     nodes: Mapping[Tokens, Vocabulary],
 ) -> dict[str, float]:
-    """The largest differences of all nodes, and how far names are off, as a root mean square."""
+    """The largest differences in all nodes, and the root mean square error of the names."""
     worst: dict[str, float] = {}
     squares = []
     for path, next_token in nodes.items():

@@ -1,8 +1,8 @@
-"""A small open model, asked for one thing: the log-probability of every token of its vocabulary.
+"""A small open model that computes only one thing: the log-probability of every token in its
+vocabulary.
 
-Only for authors, and only when data/logits is made again. The sampling on top of it is
-``coursekit.sampling``, so that a reply made here followed the very formulas that chapter 02
-teaches.
+Only for authors, and only when data/logits is rebuilt. Sampling uses ``coursekit.sampling``, so a
+reply made here follows the formulas that chapter 02 teaches.
 """
 
 from __future__ import annotations
@@ -27,30 +27,32 @@ from coursekit.local_model import (
 from coursekit.local_model.llama import program, token_text
 
 END = "<|im_end|>"
-DOCUMENT = "<|endoftext|>"  # stands before every document that the model was trained on
-# The system message that the model's own chat template adds when the messages have none.
+DOCUMENT = (
+    "<|endoftext|>"  # precedes every document that the model was trained on
+)
+# The system message that the model's chat template adds if the messages have none.
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Every token of the model, by its id: ``tokens[id]`` are its bytes, ``logprobs[id]`` adds up
-    to 1 in float64.
+    """The model's tokens by their ids: ``tokens[id]`` is a token's bytes, and the probabilities
+    exp(``logprobs``) add up to 1 in float64.
     """
 
     tokens: tuple[bytes, ...]
     logprobs: npt.NDArray[np.float64]
 
     def counts(self, ids: Sequence[int]) -> npt.NDArray[np.intp]:
-        """How often each token is among ``ids``."""
+        """How often each token occurs in ``ids``."""
         return np.bincount(
             np.array(ids, dtype=np.intp), minlength=len(self.tokens)
         )
 
 
 class LocalModel:
-    """A GGUF model run by llama.cpp in this process. Raises SystemExit with instructions where
-    there is none.
+    """A GGUF model that llama.cpp runs in this process. If the model is missing, raises SystemExit
+    with instructions.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,8 +63,8 @@ class LocalModel:
         self.tool = program()
 
     def next_token(self, prompt: Sequence[str | int]) -> Vocabulary:
-        """The distribution after ``prompt``: texts (special tokens are recognized in them) and
-        token ids, mixed.
+        """The distribution after ``prompt``, which mixes strings (special tokens in them are
+        recognized) and token ids.
         """
         answer = self._server.handle_completions(
             {
@@ -85,21 +87,21 @@ class LocalModel:
                 "The model did not give one log-probability for each token of its vocabulary."
             )
         logprobs = np.array([row["logprob"] for row in rows])
-        # llama.cpp normalizes in float32: the sum is off by up to 1e-4.
+        # llama.cpp normalizes in float32, so the sum is off by up to 1e-4.
         return Vocabulary(
             tuple(bytes(row["bytes"]) for row in rows),
             np.log(sampling.softmax(logprobs)),
         )
 
     def text_tokens(self, text: str) -> int:
-        """The length of some text."""
+        """The number of tokens in some text."""
         answer = self._server.handle_completions(
             {"prompt": text, "n_predict": 1}
         )
         return int(answer["usage"]["prompt_tokens"])
 
     def chat_tokens(self, messages: Sequence[Mapping[str, str]]) -> int:
-        """The length of a chat prompt by the model's own chat template."""
+        """The number of tokens in a chat prompt, by the model's own chat template."""
         answer = self._server.handle_chat_completions(
             {"messages": list(messages), "max_tokens": 1}
         )
@@ -112,11 +114,11 @@ class LocalModel:
         max_tokens: int,
         **settings: float,
     ) -> Iterator[tuple[int, Vocabulary]]:
-        """Sample a reply: each token's id with the distribution before ``settings``; the end token
-        is the last.
+        """Sample a reply. Returns each token's id, and its distribution before ``settings`` are
+        applied; the end token is last.
 
-        settings  temperature, top_p, frequency_penalty, presence_penalty, as
-                  ``sampling.probabilities`` takes them
+        settings  temperature, top_p, frequency_penalty, and presence_penalty, as in
+                  ``sampling.probabilities``
         """
         ids: list[int] = []
         while len(ids) < max_tokens:
@@ -132,8 +134,8 @@ class LocalModel:
     def seconds(
         self, messages: Sequence[Mapping[str, str]], tokens: int
     ) -> float:
-        """How long the model takes to write this number of tokens, without its whole vocabulary
-        each time.
+        """How long the model takes to write this number of tokens when it does not return its
+        entire vocabulary each time.
         """
         start = time.perf_counter()
         self._server.handle_completions(
@@ -149,11 +151,11 @@ class LocalModel:
 def options_of(
     arguments: Sequence[str] | None, doc: str, things: str, out: Path
 ) -> argparse.Namespace:
-    """What an author types: the ``model``'s file, the ``names`` of what to take, and the folder
-    ``out``.
+    """An author's command line: the file of the ``model``, the ``names`` of what to make, and the
+    folder ``out``.
 
     doc     the docstring of the program
-    things  what the names are of
+    things  what the names refer to
     out     the default folder
     """
     parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
@@ -170,7 +172,7 @@ def options_of(
 
 
 def chat_prompt(messages: Sequence[Mapping[str, str]]) -> str:
-    """The text that the model's chat template makes of messages (ChatML, with its default system
+    """The text that the model's chat template makes from messages (ChatML, with its default system
     message).
     """
     whole = [{"role": "system", "content": SYSTEM}, *messages]
@@ -184,7 +186,7 @@ def chat_prompt(messages: Sequence[Mapping[str, str]]) -> str:
 def api_logprob(
     token_id: int, vocabulary: Vocabulary, alternatives: int
 ) -> dict[str, Any]:
-    """An entry of ``logprobs.content`` in the shape of the API."""
+    """An entry in ``logprobs.content``, in the API's format."""
 
     def entry(index: int) -> dict[str, Any]:
         token = vocabulary.tokens[index]

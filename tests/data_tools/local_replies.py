@@ -1,11 +1,11 @@
-"""Take whole replies from a real open model: ``cd tests; python -m data_tools.local_replies
+"""Make complete replies with a real open model: ``cd tests; python -m data_tools.local_replies
 MODEL.gguf [NAME ...]``.
 
-Only an author runs this. ``coursekit record --written`` makes recordings of provenance "local" of
-these replies, for the entries of a lesson's replies file that say ``local = true``. Each token was
-drawn by ``coursekit.sampling`` from the model's whole vocabulary, so a reply followed the very
-formulas that chapter 02 teaches. None was picked for its looks: the seed is 1, and 2 where two
-seeds are compared.
+Only an author runs this. ``coursekit record --written`` turns these replies into recordings with
+the provenance "local", for the entries with ``local = true`` in a lesson's replies file.
+``coursekit.sampling`` drew each token from the model's entire vocabulary, so a reply follows the
+formulas that chapter 02 teaches. None was chosen because it looked good: the seed is 1, and 2 where
+two seeds are compared.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ TIMED = 3  # runs; the fastest counts
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply to take: the API's parameters, over temperature 1, seed 1 and at most 60 tokens."""
+    """A reply to make: the API's parameters, which override temperature 1, seed 1, and a limit of
+    60 tokens.
+    """
 
     name: str
     shows: str
@@ -154,7 +156,7 @@ TO_TAKE = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command: writes the files named, or all, and prints what the model said."""
+    """The command: write the named files, or all of them, and print what the model said."""
     options = options_of(arguments, __doc__ or "", "replies", REPLIES)
     model = LocalModel(options.model)
     origin = origin_of(model, options.model)
@@ -172,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def real_reply(
     model: LocalModel, reply: Reply, origin: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A reply in the shape of the API, with the request that it answers and the seconds that such a
+    """A reply in the API's format, with the request that it answers and the seconds that such a
     reply takes.
     """
     request = reply.request
@@ -212,7 +214,7 @@ def real_reply(
 def _choice(
     index: int, steps: Sequence[tuple[int, Vocabulary]], alternatives: int
 ) -> dict[str, Any]:
-    """One choice; the end token, which the API neither shows nor bills, is left out."""
+    """One choice, without the end token, which the API neither shows nor bills."""
     tokens = [vocabulary.tokens[token] for token, vocabulary in steps]
     ended = tokens[-1].startswith(b"<|")
     shown = steps[: len(steps) - ended]

@@ -1,8 +1,9 @@
-"""Take next-token distributions from a real open model: ``cd tests; python -m data_tools.logits MODEL.gguf [NAME ...]``.
+"""Get next-token distributions from a real open model: ``cd tests; python -m data_tools.logits
+MODEL.gguf [NAME ...]``.
 
-Only an author runs this; learners read data/logits through ``coursekit.logits``. Whole replies are
-taken by ``local_replies``. What llama.cpp computes depends a little on the processor, so on another
-machine the last digits differ.
+Only an author runs this; learners read data/logits through ``coursekit.logits``. ``local_replies``
+makes complete replies. llama.cpp's results depend slightly on the processor, so the last digits
+differ on another machine.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from data_tools.local_model import (
 
 NAMED = 200  # tokens that are stored with their text
 STEP = (
-    0.1  # the others are grouped by log-probability, in steps of so many nats
+    0.1  # the others are grouped by log-probability, in steps of this many nats
 )
 
 CATS, DOG, HAIKU = (
@@ -44,7 +45,7 @@ CATS, DOG, HAIKU = (
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A distribution to take: after some text, or in a chat after the first ``after`` tokens of the
+    """A distribution to get: after some text, or in a chat, after the first ``after`` tokens of the
     greedy reply.
     """
 
@@ -60,7 +61,7 @@ class Prompt:
 
     @property
     def given(self) -> str:
-        """What the model gets before the reply."""
+        """The model's input before the reply."""
         return (
             chat_prompt(self.messages)
             if self.question
@@ -151,7 +152,7 @@ PROMPTS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command: writes the files named, or all, and says how large each is."""
+    """The command: write the named files, or all of them, and print the size of each."""
     options = options_of(arguments, __doc__ or "", "distributions", FOLDER)
     model = LocalModel(options.model)
     origin = origin_of(model, options.model)
@@ -166,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def origin_of(model: LocalModel, path: Path) -> dict[str, str]:
-    """Where the numbers come from: stored in each file."""
+    """The source of the numbers, which is stored in each file."""
     return {
         "provenance": "local",
         "model": SMOLLM2.name,
@@ -181,8 +182,8 @@ def origin_of(model: LocalModel, path: Path) -> dict[str, str]:
 def write_distribution(
     path: Path, model: LocalModel, prompt: Prompt, origin: Mapping[str, str]
 ) -> None:
-    """Ask the model, keep the named tokens and the grouped rest, and measure what the grouping
-    costs.
+    """Ask the model, store the named tokens and the grouped rest, and measure the error that the
+    grouping causes.
     """
     ids, full = vocabulary_after(model, prompt)
     so_far = b"".join(full.tokens[token] for token in ids).decode()
@@ -215,7 +216,7 @@ def write_distribution(
 def vocabulary_after(
     model: LocalModel, prompt: Prompt
 ) -> tuple[list[int], Vocabulary]:
-    """The tokens of the reply so far, and what the model would say next."""
+    """The tokens in the reply so far, and what the model would say next."""
     greedy = model.reply(
         prompt.messages, np.random.default_rng(), prompt.after, temperature=0
     )
@@ -226,8 +227,8 @@ def vocabulary_after(
 def stored(
     full: Vocabulary, counts: Any, most: int
 ) -> tuple[list[int], list[tuple[float, int]]]:
-    """Which tokens are named: the ``most`` probable ones, and those of the reply so far. And the
-    groups of the others: the log-probability of each, and how many tokens it has.
+    """The tokens to name, which are the ``most`` probable ones and those in the reply so far, and
+    the groups of the others: the log-probability and the number of tokens for each group.
     """
     order = np.argsort(-full.logprobs, kind="stable")
     named = [*order[:most], *(token for token in order[most:] if counts[token])]
@@ -236,7 +237,7 @@ def stored(
         if not counts[token]:
             group = groups.setdefault(round(full.logprobs[token] / STEP), [])
             group.append(full.logprobs[token])
-    # The logarithm of the mean probability: the group keeps its mass.
+    # The logarithm of the mean probability, so that the group's mass is unchanged.
     means = [
         (float(np.log(np.mean(np.exp(group)))), len(group))
         for group in groups.values()
@@ -245,7 +246,7 @@ def stored(
 
 
 def _named(token: int, full: Vocabulary, counts: Any) -> list[str | float]:
-    """A named token as it is stored: text, log-probability, and its count where it has one."""
+    """A named token as it is stored: its text, its log-probability, and its count if it has one."""
     count = [int(counts[token])] if counts[token] else []
     return [
         token_text(full.tokens[token]),
@@ -261,7 +262,9 @@ def accuracy(
     temperatures: Sequence[float] = (0.25, 0.5, 0.7, 1.0, 1.3, 1.6, 2.0),
     top_ps: Sequence[float] = (0.5, 0.8, 0.9, 0.95, 0.99, 1.0),
 ) -> dict[str, float]:
-    """The largest differences that grouping makes, over all these temperatures and top_p."""
+    """The largest differences that grouping causes at any of these temperatures and values of
+    top_p.
+    """
     worst = {"probability": 0.0, "entropy_bits": 0.0, "candidates_percent": 0.0}
     for temperature in temperatures:
         for top_p in top_ps:
@@ -293,7 +296,7 @@ def accuracy(
 
 
 def dumps(value: Any, depth: int = 0) -> str:
-    """JSON to be read: what fits on a line stands on one."""
+    """Readable JSON: whatever fits on one line is on one line."""
     line = json.dumps(value, ensure_ascii=False)
     if depth and (len(line) <= 100 or not isinstance(value, (list, Mapping))):
         return line

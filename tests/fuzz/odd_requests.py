@@ -1,6 +1,4 @@
-"""Requests as nobody sends them on purpose, for hypothesis: bytes for a bare connection to the
-server.
-"""
+"""Odd requests for hypothesis, as bytes for a raw connection to the server."""
 
 from __future__ import annotations
 
@@ -107,7 +105,9 @@ HEADERS = [
 
 @dataclass(frozen=True)
 class Odd:
-    """``raw`` as sent; ``proper``: the request is whole, so that an answer is due."""
+    """``raw`` is what is sent; ``proper`` means that the request is complete, so the server owes an
+    answer.
+    """
 
     raw: bytes
     proper: bool = True
@@ -175,7 +175,7 @@ messages = st.lists(
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """A body: as recorded, with some parameters spoilt, some other JSON, or any bytes."""
+    """A body: a recorded one with some invalid parameters, some other JSON, or any bytes."""
     kind = draw(
         st.sampled_from(
             [
@@ -218,8 +218,8 @@ def bodies(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def requests(draw: st.DrawFn) -> Odd:
-    """A whole request, nearly always to the one endpoint that matters; or one that is damaged on
-    the way.
+    """A complete request, nearly always to the one endpoint that matters, or one that is damaged in
+    transit.
     """
     to_chat = draw(st.integers(0, 9)) < 7
     if to_chat:
@@ -275,7 +275,7 @@ def requests(draw: st.DrawFn) -> Odd:
             + chunks
             + b"0\r\n\r\n"
         )
-    if draw(st.integers(0, 9)) == 0:  # damaged on the way
+    if draw(st.integers(0, 9)) == 0:  # damaged in transit
         place, what = (
             draw(st.integers(0, len(raw))),
             draw(st.binary(max_size=5)),

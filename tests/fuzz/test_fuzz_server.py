@@ -1,5 +1,5 @@
-"""The server under odd requests: no 500, no hang, no growth. A few hundred always; ten thousand
-with ``-m fuzz``.
+"""Odd requests do not make the server return a 500, hang, or grow. A few hundred are always sent;
+``-m fuzz`` sends ten thousand.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Process:
-    """``coursekit serve`` in a process of its own, and what it holds."""
+    """``coursekit serve`` in its own process, and how much memory it uses."""
 
     def __init__(self, folder: Path) -> None:
         folder_with(
@@ -66,11 +66,11 @@ class Process:
         self.port = int(
             re.search(r":(\d+)/v1", self.process.stdout.readline())[1]
         )
-        # The access log is not read from here on: that must not matter either.
+        # The access log is not read from here on, which must not matter either.
         self.statuses: Counter[int] = Counter()
 
     def memory(self) -> float:
-        """Resident megabytes."""
+        """The resident size in megabytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(
             encoding="utf-8"
         )
@@ -80,15 +80,15 @@ class Process:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def send(self, odd: Odd) -> None:
-        """One request on a connection of its own; the reply must be a proper answer below 500, in
-        good time.
+        """Send one request on its own connection. The reply must be a proper answer with a status
+        below 500, in good time.
         """
         with socket.create_connection(
             ("127.0.0.1", self.port), timeout=HANG
         ) as connection:
             with contextlib.suppress(ConnectionError):
                 connection.sendall(odd.raw)
-            if not odd.proper:  # what is missing will not come
+            if not odd.proper:  # the missing part will not arrive
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_WR)
             answer = read_all(connection)
@@ -107,7 +107,7 @@ class Process:
             error_of(answer)
 
     def stop(self) -> str:
-        """Its words on stderr."""
+        """What it wrote to stderr."""
         self.process.terminate()
         return self.process.communicate(timeout=HANG)[1]
 
@@ -120,7 +120,7 @@ def process(tmp_path: Path) -> Iterator[Process]:
 
 
 def fuzz(process: Process, count: int, seed: bool) -> None:
-    """``count`` odd requests; the same ones each time, unless ``seed``."""
+    """``count`` odd requests, which are the same every time unless ``seed`` is given."""
 
     @settings(
         max_examples=count,
@@ -151,8 +151,8 @@ def works(process: Process) -> bool:
 
 
 def test_odd_requests(process: Process) -> None:
-    """Three hundred odd requests: each is answered below 500 or hung up on at once, and the server
-    works on.
+    """Each of three hundred odd requests is answered with a status below 500 or disconnected
+    immediately, and the server keeps working.
     """
     fuzz(process, 300, seed=False)
     assert works(process)
@@ -162,8 +162,8 @@ def test_odd_requests(process: Process) -> None:
 @pytest.mark.fuzz
 @pytest.mark.timeout(3000)
 def test_ten_thousand_odd_requests(process: Process) -> None:
-    """Ten thousand odd requests: no 500, no hang; and after the first two thousand the server grows
-    no more.
+    """Ten thousand odd requests cause no 500 and no hang, and after the first two thousand, the
+    server stops growing.
     """
     fuzz(process, 2000, seed=True)
     memory, files = process.memory(), process.files()
@@ -178,8 +178,8 @@ def test_ten_thousand_odd_requests(process: Process) -> None:
 
 
 def test_many_slow_clients_at_once(process: Process) -> None:
-    """Three hundred connections that send a byte now and then (slowloris) leave the server at work
-    for the others.
+    """The server keeps serving others while three hundred connections send a byte now and then
+    (slowloris).
     """
     with contextlib.ExitStack() as stack:
         slow = [
@@ -195,7 +195,7 @@ def test_many_slow_clients_at_once(process: Process) -> None:
 
 
 def test_a_flood_of_large_bodies(process: Process) -> None:
-    """Twenty bodies of 100 MB, announced or not, cost the server no memory to speak of."""
+    """Twenty bodies of 100 MB, announced or not, cost the server hardly any memory."""
     before = process.memory()
     piece = b" " * 1_000_000
     for number in range(20):

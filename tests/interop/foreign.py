@@ -1,8 +1,7 @@
-"""Clients that are not ours: where they are put, and what all of them are asked to do.
+"""Third-party clients: where they are installed, and what all of them do.
 
-They are installed when they are first wanted, at fixed versions, into pytest's cache folder:
-outside the project, and outside its environment. Without a network (or npm, or uv) their tests are
-skipped, and say why.
+They are installed at fixed versions when they are first needed, into pytest's cache folder, outside
+the project's environment. Without a network, npm, or uv, their tests are skipped with a reason.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ IMAGE = [
 ]
 REFUSED: list[
     dict[str, Any]
-] = [  # one request of several kinds that the API refuses
+] = [  # one request of each of several kinds that the API refuses
     {
         **params(PROMPT),
         "tools": [
@@ -54,7 +53,9 @@ REFUSED: list[
 
 
 def installed(folder: Path, *commands: list[str]) -> Path:
-    """``folder`` after these commands have filled it, once. Skips the test when they cannot."""
+    """Return ``folder`` after these commands have filled it, once. If they cannot, skip the
+    test.
+    """
     done = folder / "installed"
     if not done.exists() or done.read_text() != repr(commands):
         for command in commands:
@@ -83,8 +84,8 @@ def installed(folder: Path, *commands: list[str]) -> Path:
 
 @contextmanager
 def serving(folder: Path, *more: Path) -> Iterator[Served]:
-    """A server with the question of the scripts recorded once whole and once as a stream, however
-    these clients ask.
+    """A server with the scripts' question recorded once complete and once as a stream, in whatever
+    form these clients send it.
     """
     whole_answer, stream = (
         whole("Paris."),
@@ -100,9 +101,7 @@ def serving(folder: Path, *more: Path) -> Iterator[Served]:
 
 
 def run(server: Served, command: list[str], tasks: str) -> Any:
-    """What a script prints as JSON, when it is asked to do a task, or several, with the server as
-    its API.
-    """
+    """What a script prints as JSON after doing one or several tasks with the server as its API."""
     said = subprocess.run(
         [*command, f"{server.url}/v1", tasks],
         capture_output=True,
@@ -115,7 +114,7 @@ def run(server: Served, command: list[str], tasks: str) -> Any:
 
 
 def refusals() -> list[str]:
-    """What the offline API says to REFUSED in process: every client must see the same."""
+    """What the offline API answers to REFUSED in process. Every client must see the same."""
     answers = [refusal_of(body) for body in REFUSED]
     return [
         json.loads(answer.body)["error"]["message"]
@@ -135,7 +134,7 @@ def put(server: Served, fault: dict[str, Any]) -> None:
 
 
 def attempts(server: Served) -> list[int]:
-    """The statuses of all requests so far, of all learners."""
+    """The statuses of all learners' requests so far."""
     return [
         attempt.status
         for learner in server.room.learners

@@ -1,4 +1,4 @@
-"""langchain-openai, unmodified but for its base URL: python langchain_client.py BASE_URL
+"""langchain-openai, unmodified except for its base URL: python langchain_client.py BASE_URL
 TASK,TASK,… prints JSON.
 """
 
@@ -43,7 +43,7 @@ def unknown():
 
 
 def send(path):
-    """The bodies of a file, each sent as langchain writes it."""
+    """The bodies in a file, each sent as LangChain writes it."""
     texts = []
     for body in json.loads(Path(path).read_text(encoding="utf-8")):
         messages, stream = body.pop("messages"), body.pop("stream", False)

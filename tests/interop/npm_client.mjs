@@ -1,4 +1,4 @@
-// The npm package `openai`, unmodified but for its base URL: node npm_client.mjs BASE_URL TASK,TASK,… prints JSON.
+// The npm package `openai`, unmodified except for its base URL: node npm_client.mjs BASE_URL TASK,TASK,… prints JSON.
 import { createRequire } from "node:module";
 
 const require = createRequire(process.cwd() + "/");
@@ -43,7 +43,7 @@ const tasks = {
   },
 };
 
-// The bodies of a file, each sent unchanged.
+// The bodies in a file, each sent unchanged.
 async function send(path) {
   const texts = [];
   for (const body of JSON.parse(require("node:fs").readFileSync(path, "utf8"))) {

@@ -1,5 +1,5 @@
-"""pydantic-ai, unmodified but for its base URL: python pydantic_ai_client.py BASE_URL TASK,TASK,…
-prints JSON.
+"""pydantic-ai, unmodified except for its base URL: python pydantic_ai_client.py BASE_URL
+TASK,TASK,… prints JSON.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""curl against the server: what a person sees on a terminal, and what a shell script gets."""
+"""curl with the server: what a person sees in a terminal, and what a shell script gets."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_stream(server: Served) -> None:
 
 
 def test_an_error(server: Served) -> None:
-    """An error is the API's JSON, with its status and a request id."""
+    """An error is the API's JSON, with its status and a request ID."""
     body = {"model": "gpt-4o", "messages": []}
     said = subprocess.run(
         curl(server, body, "-i"), capture_output=True, text=True, check=True
@@ -83,7 +83,7 @@ def test_an_error(server: Served) -> None:
 
 
 def test_a_broken_stream(server: Served) -> None:
-    """A stream that breaks ends curl with "transfer closed with outstanding read data remaining"
+    """If a stream breaks, curl ends with "transfer closed with outstanding read data remaining"
     (18).
     """
     order = {"fault": {"kind": "cut_stream", "abrupt": True}, "seconds": 20}
@@ -103,7 +103,7 @@ def test_a_broken_stream(server: Served) -> None:
 
 
 def test_an_upload_that_is_too_large(server: Served) -> None:
-    """curl asks before it sends a large body, and gets its 413."""
+    """curl asks before it sends a large body, and gets a 413."""
     command = curl(server, {}, "-o", "-", "-w", "%{http_code}")
     command[command.index("-d") + 1] = "@-"
     said = subprocess.run(
@@ -113,8 +113,8 @@ def test_an_upload_that_is_too_large(server: Served) -> None:
 
 
 def test_the_source_page() -> None:
-    """Each request of the course's source page is answered as printed there, whole or as events up
-    to [DONE].
+    """Each request on the course's source page is answered as printed there, complete or as events
+    up to [DONE].
     """
     with served(*recording_folders()) as server:
         for body, part in SNIPPETS.values():
@@ -139,7 +139,7 @@ def test_the_source_page() -> None:
 
 
 def test_refusals_are_those_in_process(server: Served) -> None:
-    """It prints the very words that a client in process sees."""
+    """curl prints the same words that a client in process sees."""
     said = [
         subprocess.run(
             curl(server, body), capture_output=True, check=True

@@ -1,4 +1,4 @@
-"""langchain-openai and pydantic-ai against the server, unmodified but for their base URL."""
+"""langchain-openai and pydantic-ai with the server, unmodified except for their base URL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PACKAGES = ["langchain-openai==1.7.3", "pydantic-ai-slim[openai]==2.68.0"]
 
 @pytest.fixture(scope="module")
 def python(pytestconfig: pytest.Config) -> str:
-    """A Python with the two packages, in an environment of its own."""
+    """A Python with the two packages, in a separate environment."""
     folder = Path(pytestconfig.cache.mkdir("interop-python"))  # type: ignore[union-attr]
     found = (
         folder
@@ -59,9 +59,10 @@ RATE_LIMIT = {"kind": "rate_limit", "times": 1, "retry_after": 0.1}
 def test_langchain(
     tmp_path: Path, python: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A rate limit is waited out, once; text, usage and model arrive, whole, as a stream, and as a stream of what
-    was recorded whole; a request without a recording is sent once; refusals have the words of those in process; each
-    request of the course's source page is answered.
+    """A rate limit is waited out once. Text, usage, and model arrive in a complete reply, in a
+    stream, and in a stream of a reply that was recorded complete. A request without a recording is
+    sent once, refusals have the same words as in process, and each request on the course's source
+    page is answered.
     """
     monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
     tasks = (
@@ -84,7 +85,9 @@ def test_langchain(
 
 
 def test_pydantic_ai(tmp_path: Path, python: str) -> None:
-    """A rate limit is waited out; text, usage and model arrive, whole and streamed; a miss is sent once."""
+    """A rate limit is waited out. Text, usage, and model arrive, complete and streamed. A request
+    without a recording is sent once.
+    """
     with serving(tmp_path) as server:
         put(server, RATE_LIMIT)
         whole, stream, miss = run(

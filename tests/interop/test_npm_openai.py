@@ -1,4 +1,4 @@
-"""The npm package ``openai`` (JavaScript) against the server, unmodified but for its base URL."""
+"""The npm package ``openai`` (JavaScript) with the server, unmodified except for its base URL."""
 
 from __future__ import annotations
 
@@ -63,9 +63,10 @@ def node(pytestconfig: pytest.Config) -> list[str]:
 def test_what_is_asked_is_answered(
     tmp_path: Path, node: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It gets text, usage and request id, chunks to the finish_reason, its helper's completion, the list of models. An
-    invalid request and one without a recording are typed errors after one attempt; refusals have the words of those in
-    process; each request of the course's source page is answered.
+    """It gets the text, usage, and request id, the chunks up to the finish_reason, its helper's
+    completion, and the list of models. An invalid request and one without a recording are typed
+    errors after one attempt, refusals have the same words as in process, and each request on the
+    course's source page is answered.
     """
     monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
     tasks = (
@@ -101,7 +102,7 @@ def test_what_is_asked_is_answered(
 def test_a_fault_that_passes_is_tried_again(
     tmp_path: Path, node: list[str], fault: dict[str, Any], statuses: list[int]
 ) -> None:
-    """It waits out a rate limit as told, and tries a lost connection again."""
+    """It waits out a rate limit as long as the server says, and retries after a lost connection."""
     with serving(tmp_path) as server:
         put(server, fault)
         assert run(server, node, "whole")[0]["text"] == "Paris."
@@ -110,7 +111,9 @@ def test_a_fault_that_passes_is_tried_again(
 
 @pytest.mark.parametrize("abrupt", [True, False])
 def test_a_cut_stream(tmp_path: Path, node: list[str], abrupt: bool) -> None:
-    """A stream that breaks is an error; one that is closed cleanly lacks its finish_reason."""
+    """A stream that breaks is an error. One that is closed cleanly but too early has no
+    finish_reason.
+    """
     with serving(tmp_path) as server:
         put(server, {"kind": "cut_stream", "abrupt": abrupt})
         (told,) = run(server, node, "stream")

@@ -1,3 +1,3 @@
-"""What tests stand on: servers to start, stand-ins for what is not here, tables of cases. No
-tests.
+"""Support for tests: servers to start, stand-ins for what is not available, and tables of cases.
+Contains no tests.
 """

@@ -1,4 +1,4 @@
-"""Errors of the SDK, made from answers as they come over the wire."""
+"""SDK errors, made from answers as they arrive over the wire."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def status_error(
     message: str = "No.",
     **headers: str,
 ) -> openai.APIStatusError:
-    """What the SDK makes of an error answer; headers with ``_`` for ``-``."""
+    """The exception that the SDK makes from an error answer; in header names, ``_`` stands for
+    ``-``.
+    """
     body = {
         "error": {
             "message": message,
@@ -48,6 +50,6 @@ def disconnected(cause: Exception) -> openai.APIConnectionError:
     return error
 
 
-@cache  # making one takes longer than everything that a test does with it
+@cache  # making one takes longer than anything that a test does with it
 def _client() -> openai.OpenAI:
     return openai.OpenAI(api_key="none")

@@ -2,9 +2,9 @@
 
     python batching_killed.py URL CHECKPOINT
 
-For each line of its input it forks a process that makes the run, and prints its number; then, when
-that is over, how many were answered and how many of these resumed, or "killed". (A fork, because
-the imports take a second.)
+For each line of its input, it forks a process that makes the run, and prints the process ID. When
+the run is over, it prints how many requests were answered and how many of those were resumed, or
+"killed". (It forks because the imports take a second.)
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What the tests of batching share: a client whose answers a function gives, on the offline API's
-virtual clock.
+"""Shared by the tests of batching: a client that gets its answers from a function, on the offline
+API's virtual clock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ LATENCY = 0.2
 
 
 class Answers:
-    """A layer whose answers come from a function of (the prompt, how often it was asked before)."""
+    """A layer that gets its answers from a function of (the prompt, how often it was sent
+    before).
+    """
 
     def __init__(self, answer: Callable[[str, int], ApiAnswer]) -> None:
         self.to, self.prompts = answer, []  # type: ignore[var-annotated]
@@ -46,8 +48,8 @@ def client_with(
     more: dict[str, Any] | None = None,
     **options: Any,
 ) -> openai.AsyncOpenAI:
-    """A client in virtual time with a recorded answer "Answer to …" to each prompt, after LATENCY
-    seconds.
+    """A client in virtual time that has a recorded answer, "Answer to …", to each prompt after
+    LATENCY seconds.
     """
     exchanges = [
         (

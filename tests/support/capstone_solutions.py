@@ -1,6 +1,4 @@
-"""The solutions that chapter 09 shows, as its own cells define them; and what the tests try against
-the API.
-"""
+"""The solutions that chapter 09 shows, as its own cells define them, and a way to score them."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ DEFINITIONS = (
 
 @cache
 def chapter() -> dict[str, Any]:
-    """The names that the chapter's cells define: naive, good, in_lanes and what these need."""
+    """The names that the chapter's cells define: naive, good, in_lanes, and what these need."""
     cells = {
         cell.id: cell.source
         for cell in nbformat.read(CHAPTER, as_version=4).cells

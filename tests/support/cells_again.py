@@ -1,4 +1,5 @@
-"""A learner runs cells again, in any order: no cell breaks because another one was run since.
+"""A learner can run cells again in any order: no cell breaks because another one was run in the
+meantime.
 
 The second run goes on in the kernel of the first one, which nbval has just ended.
 """
@@ -18,13 +19,15 @@ from coursekit.workshop.authoring.refresh import sanitized
 SEED = 18
 SAYS_WHAT_TO_DO = re.compile(r"What to do|\bfirst\b|Run ")
 ADDS_UP = re.compile(r"\bmeter\b")  # such a cell shows what was run before it
-# A cell that solves the capstone, seconds each: a new simulation every time, and tests/test_capstone.py
-# holds that the second one has the same score.
+# Cells that solve the capstone take seconds each, with a new simulation every time;
+# tests/test_capstone.py checks that the second one has the same score.
 SOLVES = re.compile(r"\b(attempt|average)\(")
 
 
 class CellsAgain(pytest.Item):
-    """In a random order, each cell shows what it showed first, or an error that says what to do."""
+    """In a random order, each cell shows what it showed the first time, or an error that says what
+    to do.
+    """
 
     def runtest(self) -> None:
         if not self.parent.kernel.is_alive():
@@ -51,7 +54,7 @@ class CellsAgain(pytest.Item):
             pytest.fail("\n".join(found), pytrace=False)
 
     def _outputs_of(self, cell: IPyNbCell) -> list[Any]:
-        """What the cell shows when it is run once more."""
+        """What the cell shows when it is run again."""
         once_more = IPyNbCell.from_parent(
             self.parent,
             name=cell.name,
@@ -67,7 +70,7 @@ class CellsAgain(pytest.Item):
 
 
 def complaints(cell: Any, before: list[Any], after: list[Any]) -> Iterator[str]:
-    """What is wrong with a cell's second run, by the outputs of both."""
+    """What is wrong with a cell's second run, according to the outputs of both runs."""
     where = f"{cell.id} ({cell.source.splitlines()[0][:60]})"
     raised = [one for one in after if one.output_type == "error"]
     expected = "raises-exception" in cell.metadata.get("tags", [])

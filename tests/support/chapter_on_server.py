@@ -1,5 +1,5 @@
 """A chapter in live mode on some server: what each cell did, and whether a failure is the server's
-or ours.
+fault or ours.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Cell:
     """A code cell's number, its result, and the error's first line.
 
     what  "runs", "refused" (by the server), "lacks" (said by coursekit), "answer" (this model's
-          answer cannot be used), "follows" (it uses what a cell that failed would have made), "slow",
+          answer cannot be used), "follows" (it uses what a failed cell would have made), "slow",
           or "fails"
     """
 
@@ -62,7 +62,7 @@ class Cell:
 def run_chapter(
     path: Path, environment: Mapping[str, str], seconds: int = 240
 ) -> list[Cell]:
-    """Run a notebook to its end, each cell for at most that many seconds."""
+    """Run a notebook to its end, giving each cell at most this many seconds."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
@@ -101,7 +101,7 @@ def run_chapter(
 
 
 def _names(source: str) -> tuple[set[str], set[str]]:
-    """The names that a cell's code assigns or fills (``bills[name] = …``), and those that it
+    """The names that a cell's code assigns or fills (``bills[name] = …``), and the names that it
     reads.
     """
     made, used = set(), set()

@@ -1,7 +1,7 @@
 """A notebook open in JupyterLab in a real browser, and what a learner does with it.
 
-JupyterLab keeps only the cells near the screen in the page. So what a cell holds is asked of the
-notebook's model, and a cell is scrolled to before anything in it is touched.
+JupyterLab keeps only the cells near the visible area in the page. So the contents of a cell are
+read from the notebook's model, and a cell is scrolled into view before anything in it is used.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ SHOWN = """area => { const copy = area.cloneNode(true);
 
 
 def barriers(page: Page, area: str = "html") -> list[str]:
-    """What axe finds in an area (a CSS selector) that keeps somebody out: its rule and the element."""
+    """The barriers that axe finds in an area (a CSS selector): the rule and the element."""
     found = Axe().run(page, area)
     return [
         f"{rule['id']}: {node['html'][:120]}"
@@ -63,8 +63,8 @@ def barriers(page: Page, area: str = "html") -> list[str]:
 
 
 class ChapterPage:
-    """``page`` is Playwright's; ``errors`` are the page's own, ``outside`` the addresses it asked
-    for elsewhere.
+    """``page`` is Playwright's; ``errors`` are the page's own; ``outside`` lists the addresses on
+    other machines that it requested.
     """
 
     def __init__(self, page: Page, server: LabServer, path: str) -> None:
@@ -94,7 +94,7 @@ class ChapterPage:
         return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
 
     def close(self) -> None:
-        """Shut the kernel down and close the notebook; JupyterLab stays, for the next one."""
+        """Shut the kernel down and close the notebook. JupyterLab stays open for the next one."""
         for event, listener in self._listeners.items():
             self.page.remove_listener(event, listener)
         self.page.evaluate(CLOSE)
@@ -105,13 +105,15 @@ class ChapterPage:
         self._settle()
 
     def run(self, indexes: Iterable[int]) -> None:
-        """Run the cells at these places."""
+        """Run the cells at these positions."""
         for index in indexes:
             self.page.evaluate(RUN, index)
         self._settle()
 
     def _settle(self) -> None:
-        """The command ends with the last reply; outputs may arrive a moment later, so wait until nothing changes."""
+        """The command ends with the last reply. Outputs may arrive a moment later, so wait until
+        nothing changes.
+        """
         before = ""
         while (
             now := str(self.page.evaluate(STATE))
@@ -121,7 +123,7 @@ class ChapterPage:
 
     @property
     def cells(self) -> list[dict[str, Any]]:
-        """Every cell's type, source, tags and outputs, as they are in the browser now."""
+        """Every cell's current type, source, tags, and outputs in the browser."""
         return list(self.page.evaluate(CELLS))
 
     def failures(self) -> list[str]:
@@ -143,7 +145,7 @@ class ChapterPage:
         return found
 
     def labs(self) -> list[int]:
-        """The places of the cells that show widgets."""
+        """The positions of the cells that show widgets."""
         return [
             i
             for i, cell in enumerate(self.cells)
@@ -151,7 +153,7 @@ class ChapterPage:
         ]
 
     def cell(self, index: int) -> Locator:
-        """The cell at this place, scrolled to the top of the window and rendered."""
+        """The cell at this position, scrolled to the top of the window and rendered."""
         self.page.evaluate(SCROLL_TO, index)
         found = self._panel.locator(
             f'.jp-Cell[data-windowed-list-index="{index}"]'
@@ -160,8 +162,8 @@ class ChapterPage:
         return found
 
     def controls(self, index: int) -> Locator:
-        """What can be operated in the widgets of the cell at this place: sliders, text fields,
-        menus, buttons.
+        """The controls in the widgets of the cell at this position: sliders, text fields, menus,
+        and buttons.
         """
         found = (
             self.cell(index).locator(".jp-Cell-outputArea").locator(CONTROLS)
@@ -176,7 +178,9 @@ class ChapterPage:
         keys: str = "",
         seconds: float = HANG,
     ) -> bool:
-        """Operate a control by keyboard; whether anything else in the cell's output changes within ``seconds``."""
+        """Operate a control by keyboard. Returns whether anything else in the cell's output changes
+        within ``seconds``.
+        """
         area = self.cell(index).locator(".jp-Cell-outputArea").element_handle()
         assert area is not None
         before = _shown(area)
@@ -186,7 +190,7 @@ class ChapterPage:
         return soon(lambda: _shown(area) != before, seconds)
 
     def barriers(self, index: int) -> list[str]:
-        """What axe finds in the output of the cell at this place."""
+        """What axe finds in the output of the cell at this position."""
         self.cell(index)
         area = (
             f'.jp-Cell[data-windowed-list-index="{index}"] .jp-Cell-outputArea'
@@ -196,8 +200,8 @@ class ChapterPage:
         )
 
     def cut_off(self, index: int, parts: str) -> list[str]:
-        """What of these parts (a CSS selector) in a cell's output is wider than that, at 1280 and
-        at 800 pixels.
+        """Which of these parts (a CSS selector) in a cell's output are wider than the output, at
+        1280 and at 800 pixels.
         """
         found = []
         for width in (1280, 800):
@@ -211,14 +215,14 @@ class ChapterPage:
         return found
 
     def screenshots(self, folder: Path) -> list[Path]:
-        """One picture per screenful, from the top to the end."""
+        """Take one picture per screenful, from the top to the end."""
         folder.mkdir(parents=True, exist_ok=True)
         window = self._panel.locator(".jp-WindowedPanel-outer").first
         window.evaluate("window => { window.scrollTop = 0; }")
         pictures: list[Path] = []
         top = -1.0
         while len(pictures) < 80:
-            # rendering of what came into the window
+            # rendering of what was scrolled into view
             self.page.wait_for_timeout(400)
             pictures.append(
                 folder / f"{Path(self.path).stem}-{len(pictures) + 1:02}.png"
@@ -238,9 +242,9 @@ class ChapterPage:
 
 
 def _keys(control: Locator) -> str:
-    """What a learner would press on this control to change something."""
+    """The key that a learner would press on this control to change something."""
     tag = control.evaluate("element => element.tagName")
-    # A closed menu does not get the arrow keys: JupyterLab takes them, to go to the next cell.
+    # A closed menu does not get the arrow keys: JupyterLab uses them to go to the next cell.
     keys = {
         "TEXTAREA": "End x",
         "INPUT": "End x",
@@ -255,7 +259,7 @@ def _shown(area: ElementHandle) -> str:
 
 
 def soon(true: Callable[[], bool], seconds: float = HANG) -> bool:
-    """Whether this becomes true within ``seconds``, which by default only a hang takes."""
+    """Whether this becomes true within ``seconds``; only a hang takes as long as the default."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if true():
@@ -265,7 +269,9 @@ def soon(true: Callable[[], bool], seconds: float = HANG) -> bool:
 
 
 def cells_for(sources: list[str], wanted: Iterable[int]) -> list[int]:
-    """The places of the ``wanted`` cells and of those before them that last bind a name they use, in order."""
+    """The positions of the ``wanted`` cells and of the cells before them that last bind a name they
+    use, in order.
+    """
     wanted = set(wanted)
     used: set[str] = set()
     found = []
@@ -278,7 +284,9 @@ def cells_for(sources: list[str], wanted: Iterable[int]) -> list[int]:
 
 
 def _names(source: str) -> tuple[set[str], set[str]]:
-    """The names that a cell binds, and those it reads that must be bound before; none where it is not Python."""
+    """The names that a cell binds, and the names it reads that must be bound before; empty if the
+    cell is not Python.
+    """
     try:
         cell = compile(
             source,

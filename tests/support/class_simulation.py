@@ -1,9 +1,10 @@
 """A class at work: simulated learners on a real class server, a teacher at the console, and a
 server that dies.
 
-Learners are the SDK's own clients. They ask what the chapters ask, half of it as streams, with
-pauses between, and note how each call went. The teacher works through the console's own endpoints.
-In the end, every failure must coincide with something that was done to the class, and look like it.
+Learners are the SDK's own clients. They send the chapters' requests, half of them as streams, with
+pauses between them, and record how each call ended. The teacher uses the console's own endpoints.
+In the end, every failure must coincide with something that was done to the class, and must look
+like it.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from coursekit.offline.recordings import read
 from support.waiting import HANG, until_async
 
 TOKEN = "teacher-of-the-simulation"
-# retries of learners who wait for a server that comes again; the others have the SDK's own two
+# for learners who wait for a server that restarts; the others have the SDK's default of two retries
 PATIENT = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A recorded request, and when the events of its answer are due (seconds; empty: it is not
+    """A recorded request, and when the events of its answer are due (in seconds; empty if it is not
     a stream).
     """
 
@@ -46,8 +47,9 @@ class Question:
 
 @dataclass(slots=True)
 class Call:
-    """How one call went. ``how``: "ok", "cut" (a stream without its end), "429 code" and such,
-    "connection" (no answer), or "broken" (while a stream was read)."""
+    """How one call ended. ``how`` is "ok", "cut" (a stream without its end), "429 code" and such,
+    "connection" (no answer), or "broken" (while a stream was read).
+    """
 
     learner: int
     start: float
@@ -60,8 +62,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something done to the class, from ``start`` to ``end``; ``looks``: what the calls it strikes
-    look like; ``whom``: the learners (None: all)."""
+    """Something done to the class from ``start`` to ``end``. ``looks`` is how the affected calls
+    look; ``whom`` are the learners (None: all of them).
+    """
 
     name: str
     start: float
@@ -80,7 +83,7 @@ class Trouble:
 
 
 def questions(longest: float) -> list[Question]:
-    """What the chapters ask and have a whole answer to, within ``longest`` seconds."""
+    """The chapters' requests that have a complete answer within ``longest`` seconds."""
     found = []
     for folder in recording_folders():
         for path in sorted(folder.glob("*.json")):
@@ -102,9 +105,7 @@ def questions(longest: float) -> list[Question]:
 
 
 class ClassServer:
-    """``coursekit serve --class`` in a process of its own, which can be killed and started
-    again.
-    """
+    """``coursekit serve --class`` in its own process, which can be killed and restarted."""
 
     def __init__(self, file: Path, speed: str) -> None:
         self.file, self.speed, self.port = file, speed, 0
@@ -133,7 +134,7 @@ class ClassServer:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def memory(self) -> float:
-        """Resident megabytes."""
+        """The resident size in megabytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
@@ -152,7 +153,7 @@ class ClassServer:
 
 
 class Teacher:
-    """A browser at the console, as far as HTTP sees it."""
+    """A browser with the console, as HTTP sees it."""
 
     def __init__(self, url: str) -> None:
         self.http = httpx2.AsyncClient(
@@ -199,12 +200,13 @@ class Teacher:
 
 @dataclass
 class Lesson:
-    """A simulated lesson, and afterwards its result.
+    """A simulated lesson and, after it, the result.
 
-    seconds  until the kill, and rest: after it, at least; each phase also lasts until a learner
-             has on average ended a call in it, so that 0 is as fast as the machine can
-    speed    of the answers; longest: seconds (at speed 1) of the longest answer that is asked for
-    pause    seconds that a learner thinks between two calls, at most
+    seconds  at least this long until the kill, and ``rest`` seconds after it. Each phase also lasts
+             until each learner has, on average, finished a call, so 0 is as fast as possible
+    speed    the speed of the answers
+    longest  the longest answer that learners request, in seconds at speed 1
+    pause    the longest pause of a learner between two calls, in seconds
     """
 
     file: Path
@@ -217,13 +219,13 @@ class Lesson:
     calls: list[Call] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     memory: list[tuple[str, float]] = field(default_factory=list)
-    # meters a moment before the kill
+    # the meters a moment before the kill
     before: list[dict[str, Any]] = field(default_factory=list)
-    # and of the server that came again, before its first call
+    # and those of the restarted server, before its first call
     after: list[dict[str, Any]] = field(default_factory=list)
     final: list[dict[str, Any]] = field(default_factory=list)
     outage: float = 0.0
-    lag: float = 0.0  # seconds until what the meters told was in the file
+    lag: float = 0.0  # seconds until the meters' values were in the file
 
     async def run(self) -> None:
         self.asked = questions(self.longest)
@@ -259,7 +261,7 @@ class Lesson:
 
     @property
     def unexplained(self) -> list[Call]:
-        """Failures that nothing done to the class explains."""
+        """The failures that are not explained by anything done to the class."""
         failed = (call for call in self.calls if call.how != "ok")
         return [
             call
@@ -268,7 +270,7 @@ class Lesson:
         ]
 
     def late(self) -> list[float]:
-        """Seconds by which events came after their time, outside of what was slow on purpose."""
+        """The seconds by which events were late, except while the server was slow on purpose."""
         slow = [
             trouble
             for trouble in self.troubles
@@ -282,8 +284,8 @@ class Lesson:
         return [seconds for call in quiet for seconds in call.late]
 
     async def _teach(self, teacher: Teacher) -> None:
-        """Each trouble in its turn, for an eleventh of the time, as much quiet between; then the
-        kill.
+        """Cause each problem in turn for an eleventh of the time, with a pause of the same length
+        after it, and then kill the server.
         """
         each = self.seconds / 11
         some = frozenset(range(5))
@@ -315,7 +317,8 @@ class Lesson:
             await self._pass(each)
             for number in numbers:
                 await teacher.lift(number)
-            # A call in flight when it ended may show it, because it began before.
+            # A call that was in flight when the fault ended may show it, because the call began
+            # earlier.
             self.troubles.append(Trouble(name, start, self.now, looks, whom))
             self._weigh(name)
             await self._pass(each)
@@ -323,7 +326,9 @@ class Lesson:
         await self._pass(self.rest)
 
     async def _pass(self, seconds: float) -> None:
-        """Let the learners work for that long, and until each has on average ended a call."""
+        """Let the learners work for this long, and until each of them has, on average, finished a
+        call.
+        """
         ended = len(self.calls) + self.learners
         await asyncio.sleep(seconds)
         await until_async(lambda: len(self.calls) >= ended)
@@ -346,7 +351,7 @@ class Lesson:
         )
 
     def _kept(self) -> bool:
-        """Whether the class's file tells at least what the meters told before."""
+        """Whether the class file has at least what the meters had before."""
         kept = json.loads(self.file.read_text(encoding="utf-8"))["learners"]
         return all(
             k["meter"]["requests"] >= b["requests"]

@@ -1,4 +1,4 @@
-"""Puts the stand-in for xllamacpp, and a model's file for it, where coursekit looks for them."""
+"""Installs the stand-in for xllamacpp, and a model file for it, where coursekit looks for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent / "fake_llama"
 def installed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, text: str = "a snail"
 ) -> Path:
-    """The path of a model whose every reply is ``text``. The cache of the user is in ``folder``."""
+    """The path of a model whose every reply is ``text``. The user's cache is in ``folder``."""
     monkeypatch.syspath_prepend(FOLDER)
     monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
     monkeypatch.setitem(

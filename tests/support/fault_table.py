@@ -1,10 +1,10 @@
-"""What a caller sees of each fault: the table that test_faults.py checks cell by cell, in process
-and elsewhere.
+"""What a caller sees of each fault: the table that tests check cell by cell, in process and on a
+server.
 
     PYTHONPATH=tests .venv/bin/python -m support.fault_table     prints it, measured, as Markdown
 
-A column is a way to call (``CALLS``) through a ``Door``, which makes clients with faults in front
-of them. Another door (a server) needs a class like ``InProcess``, and gets the same table.
+Each column is a way to call the API (``CALLS``) through a ``Door``, which makes clients with
+faults. Another door, such as a server, needs a class like ``InProcess`` and uses the same table.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Door(Protocol):
     def client(
         self, asynchronous: bool, faults: list[Fault], **options: Any
     ) -> Any:
-        """A new client of the API behind the door, with faults; ``options`` as openai.OpenAI takes
-        them.
+        """A new client, with faults, for the API behind the door; ``options`` are those of
+        openai.OpenAI.
         """
 
     def attempts(self) -> int:
@@ -42,8 +42,9 @@ class Door(Protocol):
 
 @dataclass(frozen=True)
 class Row:
-    """A fault; what is seen of it, without retries, of a whole answer and of a stream; and how many
-    attempts the SDK makes of each with its own two retries when the fault stays."""
+    """A fault, what a caller without retries sees of a complete answer and of a stream, and how
+    many attempts the SDK makes with its two retries if the fault does not go away.
+    """
 
     name: str
     fault: dict[str, Any]
@@ -120,8 +121,8 @@ ROWS = [
 
 
 def seen(door: Door, call: str, faults: list[Fault], **options: Any) -> str:
-    """What one call shows its caller: the text, its finish_reason and the error, as far as there
-    are any.
+    """What the caller of one call sees: the text, its finish_reason, and the error, if there are
+    any.
     """
     if "async" in call:
         return asyncio.run(_seen_async(door, call, faults, options))
@@ -190,7 +191,9 @@ def _error(error: Exception) -> str:
 
 
 class InProcess:
-    """The door of connect() and connect_async(), on two recordings: a whole answer and a stream."""
+    """The door of connect() and connect_async(), with two recordings: a complete answer and a
+    stream.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder_with(

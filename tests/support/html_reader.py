@@ -1,4 +1,4 @@
-"""What a browser makes of a lab's HTML: its tags, which are closed in order, its cells and its
+"""A lab's HTML as a browser reads it: the tags, which are closed in order, the cells, and the
 text.
 """
 
@@ -29,8 +29,8 @@ DRAWN = {
 }
 DRAWN |= {"stroke", "stroke-width"}
 
-# What a reply may hold: markup, ends of tags and of attributes, a change of direction, emoji, NUL,
-# half a character.
+# What a reply may contain: markup, ends of tags and attributes, a change of text direction, emoji,
+# NUL, and half a character.
 HOSTILE = (
     "<script>alert(1)</script>",
     "</span></td></table>",
@@ -49,7 +49,7 @@ HOSTILE = (
 
 
 class HtmlReader(HTMLParser):
-    """Raises AssertionError for a tag that is not closed, and for an attribute that no lab of ours
+    """Raises AssertionError for a tag that is not closed and for an attribute that none of our labs
     writes.
     """
 
@@ -60,7 +60,7 @@ class HtmlReader(HTMLParser):
         self.rows: list[list[str]] = []
         self.text = ""
         self._open: list[str] = []
-        html.encode()  # half a surrogate pair would break the way to the browser
+        html.encode()  # half a surrogate pair could not be sent to the browser
         self.feed(html)
         self.close()
         assert self._open == []

@@ -1,5 +1,5 @@
-"""A learner of the hub, as a browser would be: forms, cookies, XSRF tokens, JupyterLab's requests,
-kernel channels.
+"""A learner on the hub, as their browser acts: forms, cookies, XSRF tokens, JupyterLab's requests,
+and kernel channels.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ PATIENCE = 180.0  # seconds for a server's start and for one cell
 
 
 class Refused(Exception):
-    """The hub or a server answered something else than what was asked for."""
+    """The hub or a server did not return what was requested."""
 
 
 @dataclass
 class Learner:
-    """One name and one password at the hub's ``url``; close with ``await learner.close()``."""
+    """One name and one password for the hub at ``url``. Close with ``await learner.close()``."""
 
     url: str
     name: str
@@ -44,13 +44,13 @@ class Learner:
         )
 
     async def close(self) -> None:
-        """Close the browser; server and kernels go on."""
+        """Close the browser. The server and the kernels keep running."""
         for kernel in self.kernels:
             await kernel.close()
         await self.http.aclose()
 
     async def log_in(self) -> None:
-        """Fill in the form; its hidden field carries the XSRF token. Raises Refused."""
+        """Fill in the form, which has the XSRF token in a hidden field. Raises Refused."""
         page = await self.http.get("/hub/login")
         hidden = re.search(r'name="_xsrf"\s+value="([^"]+)"', page.text)
         assert hidden, page.text[:500]
@@ -66,10 +66,10 @@ class Learner:
             raise Refused(f"{answer.status_code} at login")
 
     async def start(self) -> float:
-        """Have the server started, wait, open JupyterLab. Returns the seconds until it answered.
-        Raises Refused.
+        """Start the server, wait for it, and open JupyterLab. Returns the seconds until JupyterLab
+        answered. Raises Refused.
 
-        A server that died is noticed by the hub after a while: until then its learner clicks again.
+        The hub notices after a while that a server has died. Until then, the learner clicks again.
         """
         began = time.monotonic()
         while True:
@@ -98,7 +98,9 @@ class Learner:
     async def api(
         self, method: str, path: str, body: Any = None, *, of: str = ""
     ) -> httpx2.Response:
-        """One request of JupyterLab, to the own server or to that ``of`` somebody else."""
+        """Send one of JupyterLab's requests, to the learner's own server or to the server ``of``
+        somebody else.
+        """
         headers = {"X-XSRFToken": self._token()}
         return await self.http.request(
             method,
@@ -108,7 +110,7 @@ class Learner:
         )
 
     async def read(self, path: str) -> Any:
-        """A notebook of the learner, as nbformat's node."""
+        """One of the learner's notebooks, as an nbformat node."""
         answer = await self.api("GET", f"contents/{path}?content=1")
         answer.raise_for_status()
         return nbformat.from_dict(answer.json()["content"])
@@ -137,8 +139,8 @@ class Learner:
         return await self.connect(answer.json()["kernel"]["id"])
 
     async def connect(self, kernel: str) -> Kernel:
-        """The channel of a kernel that runs; a browser sends its cookies and says where the page
-        came from.
+        """The channel of a running kernel. Like a browser, it sends cookies and the page's
+        origin.
         """
         session = uuid.uuid4().hex
         path = f"/user/{self.name}/api/kernels/{kernel}/channels?session_id={session}&_xsrf={quote(self._token())}"
@@ -164,8 +166,8 @@ class Learner:
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fits)
 
     async def run(self, path: str) -> list[str]:
-        """Open a notebook, run every cell in its kernel, save it. Returns the errors that no author
-        announced.
+        """Open a notebook, run every cell in its kernel, and save it. Returns the errors that the
+        author did not expect.
         """
         notebook = await self.read(path)
         kernel = await self.open_kernel(path)
@@ -194,9 +196,7 @@ class Kernel:
     closed: bool = False
 
     async def execute(self, code: str) -> list[Any]:
-        """Run code; returns its outputs as nbformat's nodes. Raises Refused if the channel
-        ends.
-        """
+        """Run code. Returns its outputs as nbformat nodes. Raises Refused if the channel ends."""
         header = {
             "msg_id": uuid.uuid4().hex,
             "msg_type": "execute_request",
@@ -244,7 +244,7 @@ class Kernel:
         return outputs
 
     async def close(self) -> None:
-        """Close the channel, and wait for the other side to do so too; a second time does
+        """Close the channel, and wait for the other side to close it as well. Closing it again does
         nothing.
         """
         if not self.closed:
@@ -254,7 +254,7 @@ class Kernel:
                 pass
 
     async def text(self, code: str) -> str:
-        """What code prints or raises."""
+        """What the code prints or raises."""
         outputs = await self.execute(code)
         return "".join(
             out.get("text") or f"{out.get('ename')}: {out.get('evalue')}"

@@ -1,5 +1,5 @@
-"""A JupyterHub as deploy/ sets it up, on free ports of this machine, with its folder where any user
-may go.
+"""A JupyterHub as deploy/ sets it up, on free ports on this machine, with its folder where every
+user can reach it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ START = 300.0  # seconds, which only a hang takes
 
 
 def missing() -> str:
-    """Why there can be no hub here; "" where there can."""
+    """Why a hub cannot run here, or "" if it can."""
     if find_spec("jupyterhub") is None:
         return "jupyterhub is not here (it is the extra hub)"
     if not shutil.which("configurable-http-proxy"):
@@ -55,7 +55,7 @@ def missing() -> str:
 
 @dataclass
 class Hub:
-    """A hub with its folder; it can be stopped and started again on the same ports."""
+    """A hub with its folder, which can be stopped and restarted on the same ports."""
 
     folder: Path
     more: dict[str, str]
@@ -119,7 +119,9 @@ class Hub:
             self.process.wait(30)
 
     def processes(self, name: str) -> list[psutil.Process]:
-        """A learner's server and every process that it started, by the folder they work in."""
+        """The processes of a learner's server and of everything it started, by their working
+        directory.
+        """
         home = str(self.learners / name)
         found = []
         for process in psutil.process_iter():
@@ -129,8 +131,8 @@ class Hub:
         return found
 
     def memory(self, name: str) -> tuple[float, float]:
-        """MiB of a learner: resident, and the share that would come free if they left (unique set
-        size).
+        """A learner's memory in MiB: resident, and the part that would be freed if they left
+        (unique set size).
         """
         used = []
         for process in self.processes(name):
@@ -143,8 +145,8 @@ class Hub:
 
 @contextlib.contextmanager
 def hub_running(**more: str) -> Iterator[Hub]:
-    """A hub of its own; at the end it, its proxy, and every learner's processes are gone. ``more``:
-    its environment.
+    """A new hub. At the end, the hub, its proxy, and every learner's processes have been stopped.
+    ``more`` is added to its environment.
     """
     folder = Path(tempfile.mkdtemp(prefix="hub-"))
     folder.chmod(0o755)  # pytest's own folders are closed to other users
@@ -163,6 +165,6 @@ def hub_running(**more: str) -> Iterator[Hub]:
 
 
 def _stop_proxy(written: Path) -> None:
-    # it is gone where the hub could stop it
+    # already gone if the hub could stop it
     with contextlib.suppress(OSError, ValueError):
         os.kill(int(written.read_text()), signal.SIGTERM)

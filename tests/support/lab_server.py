@@ -1,5 +1,5 @@
-"""Start the course's JupyterLab as a learner does, for tests: a free port, and no trace in the home
-folder.
+"""Start the course's JupyterLab as a learner does, for tests: on a free port, and without a trace
+in the home folder.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ PATIENCE = HANG  # until the server must answer
 
 @dataclass(frozen=True)
 class LabServer:
-    """A running JupyterLab: ``url`` without a slash at its end, ``token``, the folder it serves,
-    its process.
+    """A running JupyterLab: ``url`` without a slash at the end, ``token``, the folder that it
+    serves, and its process.
     """
 
     url: str
@@ -53,7 +53,8 @@ class LabServer:
 def lab_server(
     root: Path, home: Path, *, warm: bool = False
 ) -> Iterator[LabServer]:
-    """``coursekit lab`` on the notebooks in ``root``; settings, workspaces and logs go to ``home``.
+    """Run ``coursekit lab`` with the notebooks in ``root``. Settings, workspaces, and logs go to
+    ``home``.
 
     warm  whether kernels are forked; otherwise they start as they do for a learner
     """

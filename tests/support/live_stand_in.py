@@ -1,7 +1,7 @@
-"""The real API on some day, played by `coursekit serve`'s server: dead models answer 404, living
-ones refuse what they refuse, and whatever is right gets an answer of the right form. It says what
-the lesson's author wrote for the question, whatever model is asked; nothing about how a model would
-answer can be learned from it.
+"""A stand-in for the real API on some date, on `coursekit serve`'s server: models that were shut
+down answer 404, other models refuse invalid requests, and valid requests get a well-formed answer.
+Whatever the model, the answer is what the lesson's author wrote for the question, so it says
+nothing about how a model would answer.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ PACE = Pace(first=0.001, gap=0.0001, hidden=0.0)
 
 
 class LiveApi:
-    """A layer that answers as the API would on that day; it notes each model it was asked for, with
-    the status.
+    """A layer that answers as the API would on that date, and records each requested model with the
+    status.
     """
 
     def __init__(self, stem: str, today: datetime.date) -> None:
@@ -66,7 +66,7 @@ class LiveApi:
 
     def _said(self, request: ApiRequest) -> ApiAnswer:
         body = request.body
-        # the author's replies are for the models of the source: any model gets them
+        # the author wrote the replies for the source's models, but any model gets them
         asked = {
             **body,
             "model": None,
@@ -85,7 +85,7 @@ class LiveApi:
 
 
 class LiveRoom(room.Room):
-    """A server's room in which everybody meets that API."""
+    """A server's room in which everybody uses that API."""
 
     live: LiveApi
 
@@ -99,7 +99,7 @@ class LiveRoom(room.Room):
 def live_api(
     stem: str, today: datetime.date, folder: Path
 ) -> Iterator[tuple[Served, LiveApi]]:
-    """A running server that plays the API of that day for one lesson; ``folder`` is empty."""
+    """A running server that plays the API on that date for one lesson; ``folder`` is empty."""
     api = LiveApi(stem, today)
     with served(folder, kind=LiveRoom) as running:
         running.room.live = api  # type: ignore[attr-defined]
@@ -107,8 +107,8 @@ def live_api(
 
 
 def failures(path: Path, environment: Mapping[str, str]) -> list[str]:
-    """Run the notebook to its end; the cells that failed and are not meant to: "[number] Error:
-    text", shortened.
+    """Run the notebook to its end. Returns the cells that failed and should not have: "[number]
+    Error: text", shortened.
     """
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
@@ -118,7 +118,7 @@ def failures(path: Path, environment: Mapping[str, str]) -> list[str]:
             kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
         ),
         resources={"metadata": {"path": str(path.parent)}},
-        timeout=600,  # only what hangs takes as long
+        timeout=600,  # only a hang takes this long
         allow_errors=True,
         store_widget_state=False,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
@@ -145,8 +145,8 @@ def live_environment(url: str, today: datetime.date) -> dict[str, str]:
 
 
 def _with_logprobs(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
-    """The answer with log-probabilities of the right form, where they were asked for and the answer
-    is whole.
+    """The answer, with well-formed log-probabilities if they were requested and the answer is
+    complete.
     """
     if not body.get("logprobs") or answer.events:
         return answer

@@ -1,8 +1,8 @@
 """A llama.cpp server on a free port of 127.0.0.1, started as a person would: ``python
 llama_server.py MODEL.gguf``.
 
-It prints its address, and ends with its standard input. An answer has at most 40 tokens: the model
-is there to answer, not to be good, and a chapter must end in minutes on two slow cores.
+The program prints the server's address, and ends when its standard input is closed. Answers have at
+most 40 tokens: they need not be good, and a chapter must end within minutes on two slow cores.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A small HTTP server on 127.0.0.1 that plays the real API for tests of record and live mode."""
+"""A small HTTP server on 127.0.0.1 that stands for the real API in tests of record and live
+mode.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ Handle = Callable[["Upstream"], None]
 
 
 class Upstream(http.server.BaseHTTPRequestHandler):
-    """Remembers each request's body and headers, then lets ``handle`` answer."""
+    """Records each request's body and headers, and then lets ``handle`` answer."""
 
     protocol_version = "HTTP/1.1"
     handle_one: Handle
@@ -49,8 +51,8 @@ class Upstream(http.server.BaseHTTPRequestHandler):
     def stream(
         self, blocks: list[tuple[float, bytes]], *, whole: bool = True
     ) -> None:
-        """Chunked SSE: each (seconds to wait before it, data); not whole: the connection breaks at
-        the end.
+        """Chunked SSE with one (seconds to wait first, data) pair per event. If it is not
+        ``whole``, the connection breaks at the end.
         """
         self.begin(
             200,
@@ -72,7 +74,9 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 def upstream(
     handle: Handle,
 ) -> Iterator[tuple[str, list[tuple[bytes, dict[str, str]]]]]:
-    """(base URL, list of the requests that arrived) of a server that answers with ``handle``."""
+    """The base URL of a server that answers with ``handle``, and the list of requests that it
+    received.
+    """
     seen: list[tuple[bytes, dict[str, str]]] = []
     kind = type(
         "Handler",

@@ -1,5 +1,5 @@
-"""A stand-in for the program that runs the local model: answers as xllamacpp's server does, without
-a model.
+"""A stand-in for the program that runs the local model. It answers as xllamacpp's server does, but
+without a model.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ TOKENS = [f" t{number}" for number in range(599)] + [END]
 
 
 class Server:
-    """Answers as xllamacpp's does: logits hang on the prompt alone, and their sum is a little
-    off.
+    """Answers as xllamacpp does: the logits depend only on the prompt, and the probabilities do not
+    quite add up to 1.
     """
 
     def __init__(self, params: Any) -> None:
@@ -40,7 +40,7 @@ class Server:
         values = np.random.default_rng(zlib.crc32(prompt.encode())).normal(
             0, 3, len(TOKENS)
         )
-        values[-1] += 3  # the end comes soon
+        values[-1] += 3  # the end token is likely
         logprobs = np.log(sampling.softmax(values)) + 1e-4
         rows = [
             {
@@ -65,7 +65,7 @@ class Server:
 
 
 def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put the stand-in in the place of xllamacpp; a model's file for it."""
+    """Replace xllamacpp with the stand-in. Returns the path of a model file for it."""
     stand_in = types.ModuleType("xllamacpp")
     stand_in.__dict__.update(
         __version__="0",

@@ -1,8 +1,8 @@
 """The norms of the course's notebooks. Each yields one sentence for each place that breaks it.
 
-Some of them cover what nbval 0.11 misses: it passes a ``raises-exception`` cell that
-raises nothing and a skipped cell, and it misreads Output widgets, @interact, clear_output, updated
-displays and a trailing semicolon.
+Some of them cover what nbval 0.11 misses: it passes a ``raises-exception`` cell that raises nothing
+and a skipped cell, and it misreads Output widgets, @interact, clear_output, updated displays, and a
+trailing semicolon.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 from IPython.core.inputtransformer2 import TransformerManager
 
 MOST_BYTES = 300_000
-MOST_LINES = 24  # of a code cell, comments and empty lines counted
-# of an exercise's cell: its docstring is the specification, its comments explain the solution
+MOST_LINES = 24  # in a code cell, including comments and empty lines
+# in an exercise's cell: the docstring is the specification, and comments explain the solution
 MOST_LINES_SOLVED = 40
 UNSEEN_BY_NBVAL = {
     "Output",
@@ -52,7 +52,7 @@ class Notebook:
 
     @property
     def cells(self) -> list[dict[str, Any]]:
-        """The cells, each with its whole ``source`` as one string."""
+        """The cells, each with its ``source`` as one string."""
         return [
             {**cell, "source": "".join(cell["source"])}
             for cell in json.loads(self.text)["cells"]
@@ -86,7 +86,7 @@ def small(notebook: Notebook) -> Iterator[str]:
 
 
 def ids(notebook: Notebook) -> Iterator[str]:
-    """Each cell has an id of its own (nbformat 4.5)."""
+    """Each cell has its own ID (nbformat 4.5)."""
     seen = [cell.get("id") for cell in notebook.cells]
     if None in seen:
         yield "a cell has no id"
@@ -108,8 +108,8 @@ def metadata(notebook: Notebook) -> Iterator[str]:
 
 
 def short_cells(notebook: Notebook) -> Iterator[str]:
-    """A code cell has at most 24 lines, a solved exercise's 40; none is empty. (Their length is
-    ruff's business.)
+    """A code cell has at most 24 lines, a solved exercise's cell at most 40, and none is empty.
+    (Ruff checks the length of lines.)
     """
     for cell in notebook.code:
         lines = len(cell["source"].splitlines())
@@ -121,14 +121,14 @@ def short_cells(notebook: Notebook) -> Iterator[str]:
 
 
 def executed(notebook: Notebook) -> Iterator[str]:
-    """Every code cell was run, in order from 1."""
+    """Every code cell was run, in order, starting at 1."""
     counts = [cell["execution_count"] for cell in notebook.code]
     if counts != list(range(1, len(counts) + 1)):
         yield f"execution counts are {counts}"
 
 
 def checked(notebook: Notebook) -> Iterator[str]:
-    """No cell asks to be skipped, or not to be compared."""
+    """No cell is marked to be skipped or not to be compared."""
     for cell in notebook.code:
         if UNCHECKED.search(cell["source"]) or UNCHECKED.search(
             " ".join(_tags(cell))
@@ -150,7 +150,7 @@ def raising(notebook: Notebook) -> Iterator[str]:
 
 
 def seen_by_nbval(notebook: Notebook) -> Iterator[str]:
-    """It uses nothing whose output nbval misreads."""
+    """It uses nothing that produces output that nbval misreads."""
     for cell in notebook.code:
         used = {
             node.id if isinstance(node, ast.Name) else node.attr
@@ -176,8 +176,8 @@ def seen_by_nbval(notebook: Notebook) -> Iterator[str]:
 
 
 def self_contained(notebook: Notebook) -> Iterator[str]:
-    """It changes neither import path nor folder, installs nothing, runs no shell, and waits for no
-    input.
+    """It does not change the import path or the working directory, install anything, run a shell,
+    or wait for input.
     """
     for cell in notebook.code:
         if re.search(
@@ -202,14 +202,14 @@ def self_contained(notebook: Notebook) -> Iterator[str]:
 
 
 def no_key(notebook: Notebook) -> Iterator[str]:
-    """Nothing in it, output or source, looks like an API key."""
+    """Nothing in its outputs or sources looks like an API key."""
     if found := KEY.search(notebook.text):
         yield f"{found[0][:6]}... looks like a key"
 
 
 def of_no_machine(notebook: Notebook) -> Iterator[str]:
-    """No output names a path or an address of the machine it was made on, or carries a widget's
-    model or a warning.
+    """No output contains a path or an address from the machine it was made on, a widget's model, or
+    a warning.
     """
     for cell in notebook.code:
         for output in cell["outputs"]:
@@ -245,7 +245,7 @@ def headings(notebook: Notebook) -> Iterator[str]:
 
 
 def predictions(notebook: Notebook) -> Iterator[str]:
-    """A prediction is one line ``**Predict.** …`` of a Markdown cell, directly before the code cell
+    """A prediction is a line ``**Predict.** …`` in a Markdown cell directly before the code cell
     that answers it.
     """
     cells = notebook.cells
@@ -266,7 +266,7 @@ def predictions(notebook: Notebook) -> Iterator[str]:
 
 
 def alt_texts(notebook: Notebook) -> Iterator[str]:
-    """Every image, in prose and in outputs, has an alternative text."""
+    """Every image in prose and in outputs has an alternative text."""
     html = [notebook.prose]
     for cell in notebook.code:
         for output in cell["outputs"]:
@@ -288,8 +288,8 @@ def alt_texts(notebook: Notebook) -> Iterator[str]:
 
 
 def table_heads(notebook: Notebook) -> Iterator[str]:
-    """No column of a table, in prose or in outputs, has an empty head: a screen reader reads
-    it out with every cell.
+    """No table column in prose or in outputs has an empty header: a screen reader reads the header
+    with every cell.
     """
     for text in [notebook.prose, *_shown(notebook)]:
         heads = re.findall(r"^(\|.*\|) *\n\|[ :|-]+\| *$", text, re.MULTILINE)
@@ -305,8 +305,8 @@ def table_heads(notebook: Notebook) -> Iterator[str]:
 
 
 def no_chance_formula(notebook: Notebook) -> Iterator[str]:
-    """No paragraph and no text in an output has two dollar signs for money: JupyterLab makes a
-    formula of the text between them, whether or not a backslash precedes them.
+    """No paragraph or text in an output has two dollar signs for money: JupyterLab turns the text
+    between them into a formula, even after a backslash.
     """
     for paragraph in re.split(r"\n\s*\n", notebook.prose):
         text = re.sub(r"(`+).*?\1|\$\$.*?\$\$", "", paragraph, flags=re.DOTALL)
@@ -323,7 +323,7 @@ def no_chance_formula(notebook: Notebook) -> Iterator[str]:
 
 
 def links(notebook: Notebook) -> Iterator[str]:
-    """A link to a file of the repository leads to one."""
+    """A link to a file in the repository leads to a file that exists."""
     for target in re.findall(r"\]\(([^)\s]+)\)", notebook.prose):
         file = target.partition("#")[0]
         if (
@@ -364,7 +364,7 @@ def _tags(cell: dict[str, Any]) -> list[str]:
 
 
 def nodes(cell: dict[str, Any], *kinds: type[ast.AST]) -> list[Any]:
-    """The syntax nodes of a cell of these kinds; of a cell that is meant not to parse, none."""
+    """A cell's syntax nodes of these kinds; none for a cell that is not meant to parse."""
     try:
         tree = ast.parse(TransformerManager().transform_cell(cell["source"]))
     except SyntaxError:
@@ -373,7 +373,7 @@ def nodes(cell: dict[str, Any], *kinds: type[ast.AST]) -> list[Any]:
 
 
 def _readable(output: dict[str, Any]) -> dict[str, str]:
-    """An output's texts; pixels are cut out, they can spell anything."""
+    """An output's texts, without pixels, which can spell anything."""
     data = {
         kind: "".join(value)
         for kind, value in output.get("data", {}).items()

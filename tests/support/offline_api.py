@@ -1,4 +1,4 @@
-"""What the tests of the offline API share: requests, answers and recordings made on the spot."""
+"""Shared by the tests of the offline API: requests, answers, and recordings."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def chunk(
     finish_reason: str | None = None,
     usage: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A chunk of a streamed completion; ``delta`` None makes the usage chunk, which has no
+    """A chunk in a streamed completion. With ``delta`` None, it is the usage chunk, which has no
     choices.
     """
     choices = (
@@ -122,8 +122,8 @@ def streamed(
     done: bool = True,
     **more: Any,
 ) -> ApiAnswer:
-    """A stream of ``texts``: the first at ``first`` seconds, then one each ``gap``; finish_reason
-    None: cut.
+    """A stream of ``texts``: the first one after ``first`` seconds, and then one every ``gap``
+    seconds. With finish_reason None, the stream is cut off.
     """
     events = [Event(first, sse(chunk({"role": "assistant", "content": ""})))]
     events += [
@@ -153,7 +153,7 @@ def streamed(
 def folder_with(
     folder: Path, *exchanges: tuple[dict[str, Any], ApiAnswer]
 ) -> Path:
-    """A folder of recordings; exchanges with equal bodies become answers 1, 2, … of one request."""
+    """A folder of recordings. Exchanges with equal bodies become answers 1, 2, … to one request."""
     recordings, seen = Recordings([folder]), {}
     for body, answer in exchanges:
         key = json.dumps(body, sort_keys=True)
@@ -165,7 +165,7 @@ def folder_with(
 def error_answers(
     body: dict[str, Any], times: int
 ) -> list[tuple[dict[str, Any], ApiAnswer]]:
-    """``times`` exchanges in which the server fails."""
+    """Exchanges in which the server fails ``times`` times."""
     return [
         (
             body,
@@ -175,7 +175,9 @@ def error_answers(
 
 
 class Says:
-    """A layer that gives its answers in turn (the last one forever) and remembers the requests."""
+    """A layer that gives its answers in turn (and then repeats the last one) and records the
+    requests.
+    """
 
     def __init__(self, *answers: ApiAnswer) -> None:
         self.answers, self.requests = list(answers), []  # type: ignore[var-annotated]

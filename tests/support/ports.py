@@ -1,4 +1,4 @@
-"""Free ports of this machine for a program that starts a moment later."""
+"""Free ports on this machine for a program that starts a moment later."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import socket
 
 from jupyter_client.connect import LocalPortCache
 
-# Below what systems hand out to every connection (Linux from 32,768 on, others from 49,152 on): what
-# is free now is still free when the program has started.
+# Below the ports that systems use for outgoing connections (on Linux, 32,768 and above; on others,
+# 49,152 and above), so that a port that is free now is still free when the program has started.
 LEAST, MOST = 10_000, 32_000
-anywhere = random.SystemRandom()  # several processes look at the same time
+anywhere = random.SystemRandom()  # several processes search at the same time
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -26,10 +26,11 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 class KernelPorts(LocalPortCache):
-    """Where kernels get their ports, once ``KernelPorts.instance()`` was called.
+    """The source of kernels' ports after ``KernelPorts.instance()`` was called.
 
-    jupyter_client takes any free port, and by the time a kernel has started, one of a thousand
-    connections to test servers may have it: "Kernel died before replying to kernel_info".
+    jupyter_client uses any free port. By the time a kernel has started, one of a thousand
+    connections to test servers may have that port, and the error is "Kernel died before replying to
+    kernel_info".
     """
 
     def find_available_port(self, ip: str) -> int:

@@ -1,4 +1,4 @@
-"""What the tests of refusals share: a request, and what the offline API says to it."""
+"""Shared by the tests of refusals: a request, and the offline API's answer to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ ERROR = {
 
 
 def chat(model: str = "gpt-4o", **params: Any) -> dict[str, Any]:
-    """A body that is right, apart from ``params``; a parameter that is LEFT_OUT is."""
+    """A body that is valid except for ``params``. Parameters with the value LEFT_OUT are left
+    out.
+    """
     body = {"model": model, "messages": USER, **params}
     return {
         name: value for name, value in body.items() if value is not LEFT_OUT
@@ -43,7 +45,7 @@ def chat(model: str = "gpt-4o", **params: Any) -> dict[str, Any]:
 
 
 def error_of(answer: ApiAnswer | None) -> dict[str, Any]:
-    """The error of a refusal; a test that expects one fails here when there is none."""
+    """A refusal's error. A test that expects a refusal fails here if there is none."""
     assert answer is not None, "not refused"
     return json.loads(answer.body)["error"]
 
@@ -65,9 +67,7 @@ def sent(
     headers: dict[str, str] | None = None,
     **more: Any,
 ) -> ApiAnswer:
-    """What the layer answers to these bytes, or to this body; PASSED when it asks the layer
-    below.
-    """
+    """What the layer answers to these bytes or to this body; PASSED if it asks the layer below."""
     data = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
     return Validation(Says(PASSED), **more).answer(
         ApiRequest("POST", CHAT_COMPLETIONS, data, headers or {})
@@ -75,8 +75,8 @@ def sent(
 
 
 def refusals(module: str) -> pytest.MarkDecorator:
-    """A test for each refusal of that module in refusals.toml, with the arguments ``body`` and
-    ``error``.
+    """Makes a test for each of that module's refusals in refusals.toml, with the arguments ``body``
+    and ``error``.
     """
     table = TABLE[module]
     rows = [
@@ -94,8 +94,8 @@ def refusals(module: str) -> pytest.MarkDecorator:
 
 
 def orders() -> pytest.MarkDecorator:
-    """A test for each body with two faults in refusals.toml, with the arguments ``body`` and
-    ``param``.
+    """Makes a test for each body with two mistakes in refusals.toml, with the arguments ``body``
+    and ``param``.
     """
     table = TABLE["order"]
     rows = [

@@ -1,4 +1,4 @@
-"""The files of the repository, as git knows them."""
+"""The repository's files, as git lists them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ ROOT = Path(__file__).parents[2]
 
 
 def repository_files(*folders: str, new: bool = False) -> list[str]:
-    """The committed files, from the repository's root; ``new``: those too that git would take.
+    """The committed files, relative to the repository's root; with ``new``, also the files that git
+    would add.
 
-    Skips the test where the course was unpacked from an archive: nothing distinguishes its files
-    from others.
+    If the course was unpacked from an archive, skips the test, because nothing distinguishes the
+    course's files from others.
     """
     if not (ROOT / ".git").exists():
         pytest.skip(

@@ -1,5 +1,5 @@
-"""A server of the offline API for tests: in a thread, on a free port of this machine, stopped
-cleanly at the end.
+"""The offline API's server for tests: it runs in a thread, on a free port on this machine, and is
+stopped cleanly at the end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ADMIN = "admin-token-of-the-tests"
 
 @dataclass
 class Served:
-    """A running server, and ways to talk to it."""
+    """A running server, with ways to send it requests."""
 
     room: Room
     folder: Path
@@ -45,7 +45,7 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, key: str = "key", **options: Any) -> openai.OpenAI:
-        """The SDK's client; it is closed before the server stops."""
+        """The SDK's client, which is closed before the server stops."""
         options = {"max_retries": 0, "timeout": HANG, **options}
         self.clients.append(
             openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, **options)
@@ -55,7 +55,7 @@ class Served:
     def async_client(
         self, key: str = "key", **options: Any
     ) -> openai.AsyncOpenAI:
-        """The SDK's async client; close it, in its event loop."""
+        """The SDK's async client. Close it in its event loop."""
         options = {"max_retries": 0, "timeout": HANG, **options}
         return openai.AsyncOpenAI(
             base_url=f"{self.url}/v1", api_key=key, **options
@@ -68,7 +68,9 @@ class Served:
         body: Any = None,
         token: str | None = ADMIN,
     ) -> httpx2.Response:
-        """A request to an admin endpoint, with the admin token unless another or none is given."""
+        """A request to an admin endpoint, with the admin token, unless another token or None is
+        given.
+        """
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         return self.http.request(
             method, self.url + path, headers=headers, json=body
@@ -92,18 +94,18 @@ class Served:
         return self.log.getvalue()
 
     def connect(self) -> socket.socket:
-        """A bare connection; reading from it fails when nothing comes for as long as only a hang
-        takes.
+        """A raw connection. Reading from it fails if nothing arrives for so long that only a hang
+        explains it.
         """
         return socket.create_connection(("127.0.0.1", self.port), timeout=HANG)
 
     def holds(self, connection: socket.socket) -> bool:
-        """Whether the server has not let go of this connection."""
+        """Whether the server still has this connection open."""
         open_ones: list[Any] = list(self.server.server_state.connections)
         return any(one.client == connection.getsockname() for one in open_ones)
 
     def bytes(self, sent: bytes) -> bytes:
-        """What a bare connection receives until the server closes it."""
+        """What a raw connection receives until the server closes it."""
         with self.connect() as connection:
             with contextlib.suppress(ConnectionError):
                 connection.sendall(sent)
@@ -117,8 +119,8 @@ def served(
     kind: type[Room] = Room,
     **options: Any,
 ) -> Iterator[Served]:
-    """A server of the recordings in these folders; ``options`` as Room takes them. Its answers come
-    at once.
+    """A server for the recordings in these folders; ``options`` are those of Room. It answers
+    immediately.
     """
     log = io.StringIO()
     options = {"speed": None, "admin_token": ADMIN, **options}
@@ -151,7 +153,7 @@ def served(
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """Everything until the other side closes the connection."""
+    """Everything that arrives until the other side closes the connection."""
     parts = []
     with contextlib.suppress(ConnectionError):
         while part := connection.recv(65536):
@@ -160,7 +162,9 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 def request_bytes(body: Any, key: str = "key", more: str = "") -> bytes:
-    """A whole request to POST /v1/chat/completions; ``body`` as bytes, or as what becomes JSON."""
+    """A complete request to POST /v1/chat/completions; ``body`` is bytes or is converted to
+    JSON.
+    """
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{more}"
     head += "Content-Type: application/json\r\n"
@@ -168,7 +172,7 @@ def request_bytes(body: Any, key: str = "key", more: str = "") -> bytes:
 
 
 def error_of(answer: bytes) -> tuple[int, dict[str, Any]]:
-    """The status of a raw answer, and its error object, which must have the API's shape."""
+    """A raw answer's status and error object, which must have the API's format."""
     head, _, body = answer.partition(b"\r\n\r\n")
     error = json.loads(body)["error"]
     assert list(error) == ["message", "type", "param", "code"]

@@ -1,5 +1,5 @@
-"""Write the table of deploy/SERVERS.md from what ``pytest -m servers`` found. Run it as a
-program.
+"""Write the table in deploy/SERVERS.md from the results of ``pytest -m servers``. Run this file as
+a program.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What is wrong with a folder of web pages: broken links, images without words, anything
-from elsewhere.
+"""What is wrong with a folder of web pages: broken links, images without alternative text, and
+anything from other sites.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Site:
         }
 
     def problems(self) -> list[str]:
-        """One sentence for each place that is not as it should be."""
+        """One sentence for each problem."""
         found = []
         for path, page in sorted(self.pages.items()):
             name = path.relative_to(self.folder).as_posix()
@@ -119,7 +119,9 @@ class Site:
 
 
 def _is_loaded(tag: Tag) -> bool:
-    """Whether a browser fetches what the tag names; a link to the next page is not fetched."""
+    """Whether a browser downloads what the tag refers to; a link to another page is not
+    downloaded.
+    """
     return tag.name != "link" or not {
         "next",
         "prev",

@@ -1,5 +1,5 @@
-"""The requests that a well-known tutorial prints, letter by letter: its readers send them, and must
-get an answer.
+"""The requests that a well-known tutorial prints, verbatim: its readers send them, and must get an
+answer.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ SNIPPETS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def bodies(folder: Path) -> str:
-    """The path of a JSON file with the bodies of all snippets, for scripts of other clients."""
+    """The path of a JSON file with the bodies of all snippets, for other clients' scripts."""
     path = folder / "bodies.json"
     path.write_text(
         json.dumps([body for body, _ in SNIPPETS.values()]), encoding="utf-8"

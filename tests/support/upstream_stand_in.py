@@ -1,5 +1,5 @@
-"""A stand-in for an OpenAI-compatible server, such as Ollama: it listens on this machine and
-answers as the test says.
+"""A stand-in for an OpenAI-compatible server, such as Ollama. It listens on this machine and
+answers as the test requires.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ HANG = 60.0  # seconds that only a hang reaches
 
 @dataclass
 class Upstream:
-    """The running server: what it says, and what it was asked.
+    """The running server: its answers, and the requests it received.
 
-    words      of each reply, one chunk each in a stream
+    words      the words of each reply; in a stream, one chunk each
     models     what GET /v1/models lists; None: 404
-    owned_by   as each of these says
-    key        that it wants; None: it takes any
-    usage      whether its replies have one
-    go_on      a stream waits for this before its second chunk
-    dies       after its first chunk, a stream's connection is reset
-    left       set when a caller has gone while a stream was written
+    owned_by   the owner of each of these models
+    key        the required key; None: any key is accepted
+    usage      whether replies have a usage
+    go_on      what a stream waits for before its second chunk
+    dies       whether a stream's connection is reset after the first chunk
+    left       set when a caller has left while a stream was being written
     """
 
     url: str
@@ -199,5 +199,5 @@ def upstream() -> Iterator[Upstream]:  # noqa: C901 - a server is one class in a
 
 
 def free_address() -> str:
-    """An address of this machine at which nobody listens."""
+    """An address on this machine at which nothing listens."""
     return f"http://127.0.0.1:{free_port()}/v1"

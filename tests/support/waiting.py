@@ -1,5 +1,5 @@
-"""Waiting for what another thread, process or task does: until it has happened, however slow the
-machine is.
+"""Waiting until another thread, process, or task has done something, however slow the machine
+is.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ import asyncio
 import time
 from collections.abc import Callable
 
-# seconds that only what hangs takes; pytest's own timeout is longer, so that this one says what is
-# missing
+# seconds, so long that only a hang takes them; pytest's own timeout is longer, so that this one can
+# say what is missing
 HANG = 120.0
 
 
 def until(happened: Callable[[], object], seconds: float = HANG) -> None:
-    """Wait until ``happened()`` is true; an AssertionError when that takes longer than anything but
-    a hang.
+    """Wait until ``happened()`` is true. Raises AssertionError after so long a time that only a
+    hang explains it.
     """
     end = time.monotonic() + seconds
     while not happened():
@@ -26,7 +26,7 @@ def until(happened: Callable[[], object], seconds: float = HANG) -> None:
 async def until_async(
     happened: Callable[[], object], seconds: float = HANG
 ) -> None:
-    """``until`` in an event loop, which goes on meanwhile."""
+    """``until`` in an event loop, which keeps running in the meantime."""
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, f"did not happen within {seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""What the kernels of notebooks import. A name that is missing here costs time and nothing else."""
+"""What the notebooks' kernels import. If a name is missing here, it only costs time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import pkgutil
 import sys
 
-# As Python starts: what `-m` adds in front depends on the kernel, and this folder is only ours.
+# As when Python starts: what `-m` puts first depends on the kernel, and this folder is only for us.
 TESTS = os.path.dirname(os.path.dirname(__file__))
 FRESH_PATH = [path for path in sys.path[1:] if path != TESTS]
 MODULES = [
@@ -54,15 +54,15 @@ MODULES = [
 # ipykernel reads it: a kernel ends with its parent
 os.environ["JPY_PARENT_PID"] = str(os.getpid())
 os.environ["OPENBLAS_NUM_THREADS"] = (
-    "1"  # numpy would start threads, and a fork has but one
+    "1"  # NumPy would start threads, but a fork has only one
 )
-# ipykernel sets this before matplotlib is imported, which reads it
+# Matplotlib reads this when it is imported; ipykernel sets it before that
 os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 
 
 def import_all(names: list[str]) -> None:
     for name in names:
-        # the notebook imports it too, and shows the error
+        # the notebook also imports it, and shows the error
         with contextlib.suppress(Exception):
             module = importlib.import_module(name)
             if name.startswith("coursekit."):
@@ -84,4 +84,4 @@ with contextlib.suppress(Exception):
         figure(3, title="1", xlabel="2", ylabel="3")[0], ""
     ).png()  # reads the fonts
 gc.collect()
-gc.freeze()  # what the collector leaves alone stays shared by all forks
+gc.freeze()  # memory that the collector does not touch stays shared by all forks

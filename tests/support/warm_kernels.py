@@ -1,10 +1,11 @@
-"""On Linux tests fork the kernels of notebooks from a process that has imported what they import.
+"""On Linux, tests fork notebooks' kernels from a process that has already imported what they
+import.
 
 Most of a short notebook's time goes into starting Python and importing openai and matplotlib. The
 fork server is multiprocessing's own; only the *provisioner*, the part of jupyter_client that starts
-a kernel's process, is ours. It starts the ordinary kernel where a fork could differ: in another
-environment than that of this session, and on other systems. (macOS: a fork without exec is unsafe
-there. Windows has none.) What it saves: tests/benchmarks/bench_notebooks.py.
+a kernel's process, is ours. It starts an ordinary kernel where a fork could differ: in an
+environment other than this session's, and on other systems. (On macOS, a fork without exec is
+unsafe; Windows does not have fork.) tests/benchmarks/bench_notebooks.py measures what it saves.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from support.ports import KernelPorts
 
 TESTS = str(Path(__file__).parents[1])
-# A variable that may differ from kernel to kernel: no import reads it.
+# A variable that may differ between kernels, because no import reads it.
 OF_A_KERNEL = re.compile(
     r"(COURSEKIT|JPY|JUPYTER|JUPYTERLAB|PYTEST)_\w+|COLUMNS|LINES|PATH"
 )
 
 
 def fork_kernels() -> None:
-    """From now on this process forks its kernels, and gives them ports that stay free."""
+    """From now on, this process forks its kernels and gives them ports that stay free."""
     KernelPorts.instance()
     if sys.platform == "linux":
         factory = KernelProvisionerFactory.instance()
@@ -49,7 +50,7 @@ def fork_kernels() -> None:
 
 
 class WarmProvisioner(LocalProvisioner):
-    """Starts a kernel by a fork where the command and the environment allow it."""
+    """Starts a kernel by forking if the command and the environment allow it."""
 
     process: Any  # ForkedKernel, or LocalProvisioner's Popen
     environment: dict[str, str]  # what the fork server has seen
@@ -69,7 +70,7 @@ class WarmProvisioner(LocalProvisioner):
 
 
 class ForkedKernel:
-    """A forked process that goes on as ``python -m`` with ``command``; used like a Popen."""
+    """A forked process that continues as ``python -m`` with ``command``; used like a Popen."""
 
     stdin = stdout = stderr = None
 
@@ -110,10 +111,10 @@ class ForkedKernel:
 def _become(
     command: list[str], folder: str, environment: dict[str, str]
 ) -> None:
-    """In the fork: go on as ``python -m`` would have begun in that folder and environment."""
+    """In the fork, continue as ``python -m`` would have started in that folder and environment."""
     from support.warm_imports import FRESH_PATH
 
-    os.setsid()  # as jupyter_client starts a kernel: signals for it go to its group
+    os.setsid()  # as when jupyter_client starts a kernel: signals go to its process group
     nothing = os.open(os.devnull, os.O_RDWR)
     for file in range(3):
         os.dup2(nothing, file)
@@ -134,7 +135,7 @@ def _become(
 
 
 def _imported_under(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a library may have read while it was imported."""
+    """The settings that a library may have read while it was imported."""
     return {
         name: value
         for name, value in environment.items()

@@ -68,7 +68,7 @@ def course(root: Path) -> str:
         [
             counted,
             "",
-            "| no. | chapter | afterwards you can | labs | exercises |",
+            "| no. | chapter | you will be able to | labs | exercises |",
             "| --- | --- | --- | --- | --- |",
             *map(_row, every, labs, exercises),
             "",

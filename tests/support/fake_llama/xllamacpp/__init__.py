@@ -1,8 +1,8 @@
-"""A stand-in for the package xllamacpp: a server process of the tests imports it, by its
-PYTHONPATH, in its place.
+"""A stand-in for the package xllamacpp. PYTHONPATH makes the tests' server process import it
+instead.
 
-Its server answers every prompt with the text of the model's file. A file that says "damaged" cannot
-be loaded.
+Its server answers every prompt with the text in the model's file. A file that contains "damaged"
+cannot be loaded.
 """
 
 import json
@@ -65,7 +65,9 @@ class Server:
 
     @property
     def listening_address(self) -> str:
-        """Begins to listen: a test that loads the model in its own process needs no server."""
+        """Start listening. A test that loads the model in its own process does not need a
+        server.
+        """
         server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{server.server_port}"

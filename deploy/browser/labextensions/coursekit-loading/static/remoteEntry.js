@@ -1,13 +1,12 @@
-// In a browser the kernel is a download: a notification says so while a notebook waits for it.
-//
-// This file is what JupyterLab loads of a prebuilt extension, written by hand: a module container of one module.
+// In a browser, the kernel must be downloaded. A notification says so while a notebook waits for the kernel.
+// JupyterLab loads this file from a prebuilt extension. It is written by hand: a module container with one module.
 (() => {
   "use strict";
 
-  const LOADING = "Python is loading. The first visit takes up to a minute; later ones are faster. You can read on.";
+  const LOADING = "Python is loading. The first visit takes up to a minute; later visits are faster. You can continue reading.";
   const FAILED = "Python could not be loaded. Check your connection, then reload this page.";
 
-  // `sessionContext` is that of a notebook that was just opened.
+  // `sessionContext` belongs to a notebook that was just opened.
   async function announce(commands, sessionContext) {
     const id = await commands.execute("apputils:notify", {
       message: LOADING, type: "in-progress", options: { autoClose: false },

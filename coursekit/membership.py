@@ -32,7 +32,7 @@ KEY_PREFIX = "ck-class-"
 SHARED = (
     "Your teacher sees which chapter is open, which checks you tried and passed, and your quiz "
     "answers. "
-    "To stop that: join(..., share=False)."
+    "To stop sharing, run join(..., share=False)."
 )
 
 
@@ -63,8 +63,8 @@ class Membership:
         name = f" as {self.name}" if self.name else ""
         shown = f" {SHARED}" if self.share else ""
         return (
-            f"You are in the class at {self.url}{name}. Each connect() from now on asks its "
-            f"server.{shown}"
+            f"You are in the class at {self.url}{name}. From now on, connect() sends your "
+            f"requests to its server.{shown}"
         )
 
 

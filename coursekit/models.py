@@ -126,7 +126,7 @@ class Model:
         return self.reasons and (effort or self.default_effort) != "none"
 
     def takes(self, parameter: str, effort: str | None = None) -> str:
-        """How it takes a parameter of the API: "yes", "default" (no other value), or "no".
+        """How it treats a parameter of the API: "yes", "default" (no other value), or "no".
 
         effort  the request's ``reasoning_effort``; with "none" a model that can do without
                 reasoning takes more
@@ -222,7 +222,7 @@ def get(name: str, on: datetime.date | None = None) -> Model:
         try:
             moved = f"Its successor is {replacement(name, on)}."
         except LookupError:
-            moved = "The table names no successor that answers: choose one from GET /v1/models."
+            moved = "The table lists no available successor: choose one from GET /v1/models."
         raise ModelShutDown(
             f"The model {name!r} was shut down on {found.shutdown}. {moved}"
         )

@@ -133,7 +133,7 @@ def test_facts_of_a_dead_model_stay_and_its_answers_do_not() -> None:
         == "The model 'o3' was shut down on 2026-12-11. Its successor is gpt-6.1-sol."
     )
     with pytest.raises(
-        models.ModelShutDown, match="The table names no successor that answers"
+        models.ModelShutDown, match="The table lists no available successor"
     ):
         models.get("gpt-4-32k", DECEMBER)
 

@@ -80,7 +80,7 @@ class Checkpoint:
             written.set_result(None)
 
     def close(self) -> None:
-        """Also write what was handed over in this very turn, and close the file."""
+        """Write the answers that are still waiting, and close the file."""
         self._write()
         self._connection.close()
 
@@ -169,7 +169,7 @@ CAUSES = {
         "Wait for that run to end, or give another path",
     ),
     "SQLITE_FULL": (
-        "the disk has no room for the answers",
+        "the disk is full",
         "Free some space, or give a path on another disk",
     ),
     "SQLITE_NOTADB": ("it is not a checkpoint", "Give another path"),

@@ -119,8 +119,8 @@ async def run_batch(
 
 @dataclass
 class _Run:
-    """What one run shares: who answers, what is left to spend, where answers are saved, and what
-    became of each.
+    """What the requests of a run share: the client, the money left to spend, the checkpoint, and
+    the results.
     """
 
     client: openai.AsyncOpenAI
@@ -317,5 +317,5 @@ def _check(max_concurrency: int, **limits: float | None) -> None:
             )
     if not isinstance(max_concurrency, int):
         raise ValueError(
-            f"max_concurrency={max_concurrency!r:.40}: give a whole number of requests, from 1 on."
+            f"max_concurrency={max_concurrency!r:.40}: give a whole number of requests, 1 or more."
         )

@@ -105,7 +105,7 @@ class Call:
             )
         if self._streamed and reason is None:
             raise NoReply(
-                f"The stream closed after {len(self.text)} characters, before its end.",
+                f"The stream ended early, after {len(self.text)} characters.",
                 self.text,
             )
         if self.purpose == "summary" and (
@@ -117,7 +117,7 @@ class Call:
                 what = "the model called a tool"
             else:
                 what = f"finish_reason {reason!r}"
-            why = f"The summary is not a whole text ({what}), so the memory is unchanged."
+            why = f"The summary is not complete ({what}), so the memory is unchanged."
             raise NoReply(why + _cure(reason), self.text, reason)
         if self._tool_calls:
             return {

@@ -84,7 +84,7 @@ def context_of(
     memory: Memory | None = None,
     model: str | None = None,
 ) -> list[ContextMessage]:
-    """The conversation of ``forecast()`` up to the request of this turn (from 1 on): instructions,
+    """The conversation of ``forecast()`` up to the request of this turn (1 or more): instructions,
     what is forgotten, what is sent, the new question. The tokens sent, and those that ask for the
     reply, are that request's prompt.
     """

@@ -76,7 +76,7 @@ def _add_turn(history: History, turn: Any) -> None:
     history.add(_messages(turn["messages"]), turn["calls"])
     if len(history.turns) != turns + 1:
         raise ValueError(
-            "it is not one turn: a user's message and what followed it"
+            "it is not a turn, that is, a user's message and the replies to it"
         )
 
 

@@ -57,7 +57,7 @@ def _lease(model: ModelFile) -> tuple[socket.socket, str]:
             lease = _connected(state)
     if lease is None:
         raise RuntimeError(
-            f"The server of {model.label} has ended again. Run the cell again."
+            f"The server for {model.label} stopped again. Run the cell again."
         )
     return lease
 

@@ -204,7 +204,7 @@ FallbackServer = NamedServer | LocalServer
 
 
 class Fallback:
-    """Has chat completions forwarded to ``server``; passes anything else to ``inner``."""
+    """Forwards chat completions to ``server``, and passes everything else to ``inner``."""
 
     def __init__(self, inner: Layer, server: FallbackServer) -> None:
         self.inner, self.server = inner, server
@@ -253,7 +253,7 @@ class Forwarded:
     def unreachable(self, error: Exception) -> Exception:
         if isinstance(self.server, LocalServer):
             return FallbackUnreachable(
-                f"The server of {self.server.model.label} has just ended ({error}).\n"
+                f"The server for {self.server.model.label} has just stopped ({error}).\n"
                 "Run the cell again, which restarts it."
             )
         return unreachable(self.server.place().url, error)
@@ -305,7 +305,7 @@ def fallback_of(
     """
     if local_model is not None and wanted not in (None, LOCAL):
         raise ValueError(
-            "fallback= and local_model= name two servers. Give one of them."
+            "fallback= and local_model= each name a server. Give only one of them."
         )
     if wanted is None and local_model is None:
         wanted = env.get(ADDRESS, "").strip() or None
@@ -354,7 +354,7 @@ def unreachable(url: str, error: Exception) -> FallbackUnreachable:
     return FallbackUnreachable(
         f"The fallback {url} does not answer ({str(error) or type(error).__name__}), and there is "
         "no recording for this request.\n"
-        f"{start}. Or work without it: connect(fallback=False), or no {ADDRESS} in .env."
+        f"{start}. To work without it, use connect(fallback=False) or remove {ADDRESS} from .env."
     )
 
 

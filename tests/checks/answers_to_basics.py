@@ -498,7 +498,7 @@ def only_when_it_stopped(reply):
     )
 
 
-@wrong("reply_text", says="Return the whole text, whatever the")
+@wrong("reply_text", says="Return all of the text, whatever the")
 def its_beginning(reply):
     message = reply.choices[0].message if reply.choices else None
     return ((message.refusal or message.content or "") if message else "")[:100]

@@ -97,7 +97,10 @@ class BatchApi:
             results = [answered(line, self.answers, self.rng) for line in lines]
         with self._lock:
             if len(self._jobs) >= MOST:
-                text = f"The offline API remembers {MOST} batches of a client. Make a new client."
+                text = (
+                    f"The offline API keeps at most {MOST} batches for a client. Create a new "
+                    "client."
+                )
                 headers = {"x-should-retry": "false"}
                 return error_answer(
                     429, text, code="too_many_batches", headers=headers

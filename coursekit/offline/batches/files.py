@@ -117,7 +117,7 @@ class FileStore:
         purpose = fields["purpose"][1].decode("utf-8", "replace")
         if purpose != "batch":
             text = (
-                "The offline API keeps files for purpose 'batch' alone, and this one is for "
+                "The offline API accepts only files with purpose 'batch', but this one has purpose "
                 f"'{purpose[:40]}'."
             )
             return refusals.refusal(text, param="purpose", code="invalid_value")

@@ -47,8 +47,8 @@ ARGUMENTS_OF = {
 DAY = 86_400
 # by argument: the least, the most, whether only whole numbers, and the same in words
 RANGES: Mapping[str, tuple[float, float, bool, str]] = {
-    "times": (1, math.inf, True, "a whole number from 1 on, or math.inf"),
-    "after": (0, sys.maxsize, True, "a whole number from 0 on"),
+    "times": (1, math.inf, True, "a whole number of at least 1, or math.inf"),
+    "after": (0, sys.maxsize, True, "a whole number of at least 0"),
     "probability": (0, 1, False, "a number from 0 to 1"),
     "retry_after": (
         0.001,
@@ -134,7 +134,7 @@ class Fault:
             self._check(name, within, wanted)
         for name, kinds in ARGUMENTS_OF.items():
             unset = getattr(self, name) is None or getattr(self, name) is False
-            wanted = f"left out: it is for {', '.join(kinds)}"
+            wanted = f"left out: it is only for {', '.join(kinds)}"
             self._check(name, unset or self.kind in kinds, wanted)
 
     def _check(self, name: str, good: bool, wanted: str) -> None:
@@ -286,9 +286,9 @@ def fault_list(given: Any) -> list[Fault]:
 
 def _needs_a_recording(fault: Fault, source: str) -> ApiAnswer:
     text = (
-        f'Fault("{fault.kind}") changes a recorded answer, and nothing is recorded for this '
-        f"request: {source} would answer it, and that answer is passed on as it arrives. Send a "
-        "request that is recorded, or use a fault that comes instead of an answer: "
+        f'Fault("{fault.kind}") changes a recorded answer, but there is no recording for '
+        f"this request: {source} would answer it, and a fault cannot change that answer. Send a "
+        "recorded request, or use a fault that replaces the answer: "
         f"{', '.join(INSTEAD)}."
     )
     headers = {"x-should-retry": "false"}

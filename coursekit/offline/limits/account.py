@@ -108,9 +108,9 @@ class Account:
             self._clock = self._clock or offered
         if _speed(self._clock) != _speed(offered):
             raise ValueError(
-                f"This account is used at speed {_speed(self._clock)!r}, and now at "
+                f"Clients of this account use speed {_speed(self._clock)!r}, but this one uses "
                 f"{_speed(offered)!r}. Clients that share an account share its time: give them "
-                "the same speed=, or an account each."
+                "the same speed=, or give each its own account."
             )
         return self._clock
 
@@ -268,7 +268,7 @@ def _limit(name: str, value: Any) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
     raise ValueError(
-        f"{name}={value!r:.40} is not a limit. Give a whole number per minute, from 1 on."
+        f"{name}={value!r:.40} is not a limit. Give a whole number per minute, 1 or more."
     )
 
 

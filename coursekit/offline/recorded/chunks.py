@@ -159,7 +159,7 @@ def _pieces(choice: Json, model: str) -> list[Piece]:
     custom = any(call.get("type") != "function" for call in calls)
     if message.get("audio") or custom:
         raise NoSuchForm(
-            "Sound, and calls of custom tools, are not cut into chunks."
+            "Audio and calls of custom tools cannot be split into chunks."
         )
     opening: JsonDict = {"role": message.get("role", "assistant")}
     opening["content"] = None if text is None else ""

@@ -122,7 +122,7 @@ def _with_options(answer: ApiAnswer, body: Json) -> ApiAnswer:
     if counted and ended and not _usage(stream):
         [whole] = objects_of(_assembled(answer, body))
         if whole["usage"] is None:
-            raise NoSuchForm("Its usage cannot be known.")
+            raise NoSuchForm("Its usage cannot be determined.")
         last = {**stream[-1], "choices": [], "usage": whole["usage"]}
         added.append(Event(answer.seconds, sse(last)))
         source += ", usage counted"

@@ -54,7 +54,7 @@ NO_TOKEN = (
     "This needs the admin token, which the server printed when it started: "
     "Authorization: Bearer TOKEN."
 )
-NO_CLASS = "Only the server of a class does this: coursekit serve --class."
+NO_CLASS = "Only the server of a class can do this: coursekit serve --class."
 
 
 class Admin:
@@ -127,7 +127,7 @@ class Admin:
                 return f"{old} and {into.name} are one row now."
             case "remove":
                 roll.remove(learner)
-                return f"{old} was removed. The key opens nothing any more."
+                return f"{old} was removed. The key no longer works."
             case "lower_hand":
                 learner.hand = None
                 return f"The hand of {old} is down."
@@ -214,8 +214,8 @@ def _fault(order: dict[str, Any]) -> Fault:
     if "fault" not in order:
         raise refusal(400, FAULT_ORDER)
     for name in order.keys() - {"fault", "seconds", "learner"}:
-        text = f"An order has fault, seconds and learner, and no {name!r:.50}."
-        raise refusal(400, f"{text} A fault's own arguments go into it.")
+        text = f"An order can have fault, seconds and learner, but not {name!r:.50}."
+        raise refusal(400, f"{text} A fault's own arguments go inside fault.")
     given = order["fault"]
     if isinstance(given, str):
         given = {"kind": given}

@@ -82,9 +82,8 @@ class ClassFile:
         self._lock.release()
 
     def _keep(self, roll: Roll) -> None:
-        count_tokens(
-            "the first time takes seconds, and later would be in the way"
-        )
+        # The first count takes seconds, which a learner would otherwise wait for.
+        count_tokens("warm-up")
         ended = False
         while not ended:
             ended = self._end.wait(SECONDS)

@@ -1,17 +1,17 @@
-"""The teacher's console: one page that shows the class live, and puts faults to work.
+"""The teacher's console: one page that shows the class live and injects faults.
 
     GET  /console             the page; without the cookie 401, and a form that asks for the
          console's token
     POST /console/login       token=…: sets the cookie
-    POST /console/logout      ends the session: of every browser that has logged in
+    POST /console/logout      ends the session in every browser that has logged in
     GET  /console/events      server-sent events: the class, whenever something has changed
     GET  /console/roster.csv  the learners, for a spreadsheet
-    POST /console/roll, POST and DELETE /console/faults    as below /admin
+    POST /console/roll, POST and DELETE /console/faults    as under /admin
 
-The cookie is HttpOnly, SameSite=Strict and below /console only, for cookies go to every port of a
-host. Whatever changes something must come from a page of this very server, by its Origin header.
-The page may load nothing from elsewhere, and run no script that is written in it
-(Content-Security-Policy).
+The cookie is HttpOnly, SameSite=Strict, and limited to paths under /console, because browsers send
+a cookie to every port of a host. A request that changes something must come from a page of this
+server, as its Origin header shows. The Content-Security-Policy lets the page load nothing from
+elsewhere, and forbids inline scripts.
 """
 
 from __future__ import annotations

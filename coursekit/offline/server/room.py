@@ -215,7 +215,7 @@ class Room:
             return self.own(refuse("unparsable"))
         except Exception:
             logger.exception(
-                "The offline API itself has failed at a request of %s",
+                "The offline API itself failed on a request from %s",
                 learner.name,
             )
             return self.own(broken())

@@ -29,7 +29,7 @@ FINAL_CODES = (
     "request_too_large",
 )
 WHOLE, LEFT, CUT = "200", "200, left", "200, cut"
-LATE = "200, too late for the caller"
+LATE = "200, after the caller gave up"
 SATISFIED = (WHOLE, LEFT)
 LOST = (LATE, "200, broken", "200, malformed")
 TOLERANCE = 0.0015  # seconds; Retry-After-Ms is in whole milliseconds
@@ -38,11 +38,11 @@ TOLERANCE = 0.0015  # seconds; Retry-After-Ms is in whole milliseconds
 REMARKS = {
     "too_early": (
         "waits cut short",
-        "{too_early} of {waits}, by {early_by:.1f} s: wait for Retry-After",
+        "{too_early} of {waits}, by {early_by:.1f} s in all: wait as long as Retry-After says",
     ),
     "wasted": (
         "retries wasted",
-        "{wasted}: a wrong request or an empty account stays so",
+        "{wasted}: retrying cannot help an invalid request or an empty account",
     ),
     "retried_400": (
         "retries after a 400",

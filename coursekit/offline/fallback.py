@@ -1,9 +1,9 @@
 """The fallback: another OpenAI-compatible server answers requests without a recording.
 
 The layer follows recordings and validation. It does not call the server itself: its ``ApiAnswer``
-says what to forward and where, and the transport does that, so that the reply can pass while it is
-written. ``model``, ids and text are the server's own, and the receipt says who answered: nothing is
-presented as OpenAI's.
+says what to forward and where, and the transport does that, so that the reply is passed on while it
+is still being written. ``model``, ids and text are the server's own, and the receipt says who
+answered: nothing is presented as OpenAI's.
 
 Only this module knows other servers; data/servers.toml lists what each of them ignores.
 """
@@ -50,7 +50,7 @@ LOOK = 0.5  # seconds to look whether a server answers at a port of this machine
 MOST = 512
 # SmolLM2 calls no tools and does not reason.
 LOCAL_IGNORES = ("tools", "tool_choice", "logit_bias", "reasoning_effort")
-# Values that request nothing.
+# Values that ask for nothing.
 NOTHING: tuple[Any, ...] = (None, False, "none", [], {})
 LOGPROBS = re.compile(rb'"logprobs"\s*:\s*\{')
 USAGE = re.compile(rb'"usage"\s*:\s*\{')

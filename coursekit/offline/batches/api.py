@@ -1,9 +1,9 @@
 """The Batch API: /v1/files and /v1/batches.
 
-A batch has limits of its own at the real API, so the account's requests and tokens a minute, and
+The real API has separate limits for batches, so the account's requests and tokens per minute, and
 its dollars, do not count. A request without a recording fails when the batch is created, in process
 as RecordingNotFound: it could never be answered. Left out: batches that expire, and all endpoints
-but chat completions.
+except chat completions.
 """
 
 from __future__ import annotations

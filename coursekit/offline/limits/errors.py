@@ -1,4 +1,5 @@
-"""What the API says when nothing is wrong with the request: a limit is reached, or it fails itself.
+"""What the API says when nothing is wrong with the request: a limit is reached, or the API itself
+fails.
 
 All are short answers: none carries openai-processing-ms or openai-version. Their words are in
 data/refusals.toml.
@@ -28,7 +29,7 @@ def rate_limited(
 ) -> ApiAnswer:
     """429 rate_limit_exceeded.
 
-    model  as the API names it here: the request's, and whose limit it is where that is another
+    model  as the API names it here: the request's model and, if its limit is another's, that one
     unit   "requests" or "tokens"
     wait   seconds until the request fits, > 0
     per    "min" or "day"

@@ -38,7 +38,7 @@ class ClassFile:
         self.trouble = ""  # why it could not be written at the last look
 
     def open(self) -> SavedClass:
-        """What is in the file; a new class where there is none. Raises CannotKeep."""
+        """The class in the file, or a new one if there is no file. Raises CannotKeep."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
@@ -75,7 +75,7 @@ class ClassFile:
         self._keeper.start()
 
     def close(self) -> None:
-        """Write what has changed last, and let the file go."""
+        """Write the last changes, and release the file."""
         self._end.set()
         if self._keeper is not None:
             self._keeper.join()

@@ -74,7 +74,7 @@ class Console:
 
     def __init__(self, room: Room, admin: Admin) -> None:
         self.room, self.watch = room, Watch(room, admin.at_work)
-        # a class keeps its session, so that the teacher stays logged in when the server restarts
+        # a class saves its session, so that the teacher stays logged in when the server restarts
         self._sessions: Any = room.roll or SimpleNamespace(
             session=secrets.token_hex(16)
         )
@@ -116,7 +116,7 @@ class Console:
             address_in(request.scope), given, str(self.room.admin_token)
         ):
             await asyncio.sleep(GUESSING)
-            # the line that says that it was wrong
+            # with the line that says that the token was wrong
             again = self._files["login.html"].replace(b" hidden", b"")
             return Response(again, 401, HEADERS, "text/html; charset=utf-8")
         answer = RedirectResponse("/console", 303, HEADERS)
@@ -190,8 +190,9 @@ class Console:
 
     @property
     def _session(self) -> str:
-        """What the cookie holds: made of the token and the session, which a class keeps, so that a
-        teacher stays logged in when the server restarts, until a logout."""
+        """The cookie's value, made from the token and the session. A class saves its session, so a
+        teacher stays logged in across restarts, until a logout.
+        """
         made = hmac.new(
             str(self.room.admin_token).encode(),
             self._sessions.session.encode(),

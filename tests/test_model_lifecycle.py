@@ -275,7 +275,8 @@ def test_the_doctor_notices_what_is_not_offered_or_ended_early(listing) -> None:
     )
     found, cure = listing(*ALL[:3], ("gpt-6.1-sol", "2026-12-01"))
     assert (
-        found == "by the API's own list over: gpt-6.1-sol (until 2026-12-01)"
+        found
+        == "shut down, according to the API's own list: gpt-6.1-sol (until 2026-12-01)"
         and "models.toml" in cure
     )
 

@@ -719,7 +719,7 @@ DAMAGE = [
     (
         '{"coursekit_conversation": 2}',
         1,
-        "its format is 2, this version reads 1",
+        "its format is 2, but this version reads 1",
     ),
     (
         '{"coursekit_conversation": 1, "instructions": [{"role": "user"}], "summary": null}',

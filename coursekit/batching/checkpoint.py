@@ -2,8 +2,8 @@
 received.
 
 Each commit is flushed to the disk (synchronous=FULL), so a killed run loses at most what was in
-flight; and one run at a time has the file (locking_mode=EXCLUSIVE). Answers that arrive together
-are committed together. Taught in 05 §8.
+flight; and only one run at a time can use the file (locking_mode=EXCLUSIVE). Answers that arrive
+together are committed together. Taught in 05 §8.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one form of a request: what run_batch, the checkpoint and the Batch API's file share.
+"""The form of a request that run_batch, the checkpoint and the Batch API's file share.
 
 ``custom_id`` is the Batch API's own name for what distinguishes the requests of a list.
 """

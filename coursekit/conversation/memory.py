@@ -187,8 +187,8 @@ def trimmed(
 ) -> list[Message]:
     """What a policy would send of a list of messages whose last turn is the new one.
 
-    Raises what the policy raises. (Summarize drops here without a summary: to write one it takes a
-    model.)
+    Raises what the policy raises. (Summarize drops turns here without a summary, which only a model
+    could write.)
     """
     history = History.of(messages)
     newest = history.turns[-1].messages if history.turns else []

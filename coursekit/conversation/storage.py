@@ -61,7 +61,7 @@ def load(path: Path) -> History:
 def _add_head(history: History, head: Any) -> None:
     if head["coursekit_conversation"] != FORMAT:
         raise ValueError(
-            f"its format is {head['coursekit_conversation']!r}, this version reads {FORMAT}"
+            f"its format is {head['coursekit_conversation']!r}, but this version reads {FORMAT}"
         )
     history.add(_messages(head["instructions"]))
     history.summary = head["summary"] and Summary(**head["summary"])

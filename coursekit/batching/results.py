@@ -76,7 +76,7 @@ class Result:
         """Usage, price and origin of the reply; None without one, or without a usage that can be
         read.
         """
-        # an unusable usage, from another server: the answer counts all the same
+        # an unusable usage, from another server: the answer still counts
         with contextlib.suppress(TypeError, ValueError):
             return self.bill and self.bill()
         return None

@@ -110,7 +110,7 @@ async def run_batch(
     )
     with opened as saved:
         run = _Run(client, requests, cap, policy, rng, saved)
-        # each model has limits, and so a pacer, of its own
+        # each model has its own limits, and so its own pacer
         pacers = defaultdict[str, Pacer](
             lambda: Pacer(rpm, tpm, run.clock.now())
         )

@@ -30,7 +30,7 @@ class Sizes:
     """Tokens of each message, 1 or more. They include its role, which is one token; the rest of its
     frame is added.
 
-    summary  of the model's own summary, where the memory asks for one
+    summary  of the model's own summary, if the memory asks for one
     """
 
     system: int = 30

@@ -216,5 +216,6 @@ def _whole(policy: object, name: str, least: int) -> None:
     value = getattr(policy, name)
     if not is_number(value, whole=True) or value < least:
         raise ValueError(
-            f"{type(policy).__name__} needs {name}, a whole number from {least} up, not {value!r}."
+            f"{type(policy).__name__} needs {name}, a whole number of at least {least}, not "
+            f"{value!r}."
         )

@@ -31,7 +31,7 @@ class DamagedConversation(Portable, ValueError):
 
 
 def save(history: History, path: Path) -> None:
-    """Write a history, whole or not at all. Raises OSError."""
+    """Write a history, completely or not at all. Raises OSError."""
     head = {
         "coursekit_conversation": FORMAT,
         "instructions": history.instructions,

@@ -61,7 +61,9 @@ def request_too_large(
     requested: int,
     headers: Mapping[str, str],
 ) -> ApiAnswer:
-    """429 for a request above the whole limit: no retry-after, because waiting does not help."""
+    """429 for a request that exceeds the limit by itself: no retry-after, because waiting does not
+    help.
+    """
     given = {
         "organization": organization,
         "limit": limit,

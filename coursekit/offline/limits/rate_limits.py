@@ -21,7 +21,7 @@ class RateLimits:
     """Refuses requests over the account's limits; adds the headers to all other answers.
 
     account  None: nothing is refused, and answers get the headers of an account without other
-             requests, unless they were recorded with headers of their own
+             requests, unless they were recorded with their own
     """
 
     inner: Layer

@@ -50,8 +50,8 @@ def check_lengths(body: Json, model: Model) -> None:
 
 
 def prompt_tokens(messages: list[Json], model: str, limit: float) -> int:
-    """The prompt's tokens, counted where they may exceed the limit; 0 where they cannot, or cannot
-    be counted.
+    """The prompt's tokens, counted if they may exceed the limit; 0 if they cannot, or if they
+    cannot be counted.
     """
     text = "".join(texts(messages))
     room = limit - OVERHEAD * len(

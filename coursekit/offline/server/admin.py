@@ -1,5 +1,5 @@
 """The admin endpoints: the learners, and faults for one or all of them, for a limited time. They
-need a token of their own.
+need a separate token.
 
     GET    /admin/learners                what each learner's requests add up to
     GET    /admin/learners/ada            and how well their program behaved: the verdict
@@ -40,7 +40,7 @@ from .refused import refusal
 from .roll import Roll
 from .room import Room
 
-SECONDS = 60.0  # that a fault is at work where the order does not say
+SECONDS = 60.0  # that a fault is at work if the order does not say
 LONGEST = 86_400.0
 FAULT_ORDER = (
     'Send JSON like {"fault": "rate_limit", "seconds": 60, "learner": "ada"}.'
@@ -162,7 +162,7 @@ class Admin:
         ]
 
     def _named(self, name: Any, status: int = 400) -> Learner:
-        """The learner of this name. Raises Refusal with the status where there is none."""
+        """The learner of this name. Raises Refusal with the status if there is none."""
         if learner := self.room.learners.named(name):
             return learner
         text = (

@@ -21,7 +21,7 @@ from .connection import drop, is_gone, join_head
 
 PATIENCE = 3600.0  # seconds of real time; of a client that would wait forever
 EARLY = 0.001  # seconds; timers have whole milliseconds
-SOURCE = b"x-coursekit-source"  # the header from which receipts take where an answer comes from
+SOURCE = b"x-coursekit-source"  # the header that gives receipts the source of an answer
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class Delivery:
         self, head: ApiAnswer, pieces: AsyncIterator[bytes]
     ) -> str:
         """Send an answer that another server is still writing. Returns "all", "left", or "broken"
-        where that server breaks off: then the client's connection breaks as well.
+        if that server breaks off: then the client's connection also breaks.
         """
         await self._head(head, None)
         try:

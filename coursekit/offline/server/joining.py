@@ -1,6 +1,6 @@
 """The endpoints of a class for its learners.
 
-POST /join   {"name": "Ada"} with the access token, where there is one: a key for all of /v1
+POST /join   {"name": "Ada"} with the access token, if there is one: a key for all of /v1
 GET  /me     what the learner's requests add up to; with the learner's key
 PUT  /me     {"chapter": "01_basics", "passed": {"01_basics": 3}, "failed": {"01_basics/reply_text":
      4}, "votes": {"01_basics/1": 2}}, or some of them: what a learner shares; {"hand": "a

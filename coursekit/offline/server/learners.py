@@ -18,7 +18,7 @@ from ..watched.ledger import Ledger, LoggedAttempt
 from .tally import Tally
 
 KEY_END = re.compile(r"(-[A-Za-z0-9._-]{1,40})?")  # with the name
-MOST = 200  # learners; of more, the one who was away for longest is forgotten
+MOST = 200  # learners; beyond that, the one away longest is forgotten
 ATTEMPTS = 500  # remembered for each learner, for the verdict: half a megabyte
 
 

@@ -2,7 +2,7 @@
 
 Nothing here guesses at what somebody thinks. A reason is something that happened: a hand that was
 raised, requests or checks that failed one after another, a program that takes a cut stream for a
-whole answer.
+complete answer.
 """
 
 from __future__ import annotations

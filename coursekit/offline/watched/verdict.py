@@ -34,7 +34,7 @@ SATISFIED = (WHOLE, LEFT)
 LOST = (LATE, "200, broken", "200, malformed")
 TOLERANCE = 0.0015  # seconds; Retry-After-Ms is in whole milliseconds
 
-# The lines of a verdict that appear only where there is something to count: label, text.
+# The lines of a verdict that appear only if there is something to count: label, text.
 REMARKS = {
     "too_early": (
         "waits cut short",

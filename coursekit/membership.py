@@ -86,7 +86,7 @@ def membership(env: Mapping[str, str] | None = None) -> Membership | None:
 
 
 def keep(joined: Membership) -> bool:
-    """Write it down for all notebooks; False if that is switched off. Raises OSError."""
+    """Save it for all notebooks. Returns False if that is switched off. Raises OSError."""
     path = place()
     if path is None:
         return False
@@ -96,7 +96,7 @@ def keep(joined: Membership) -> bool:
 
 
 def forget() -> Membership | None:
-    """Leave the class; returns the membership that was in force, None when there was none. Raises
+    """Leave the class; returns the membership that was in force, or None if there was none. Raises
     OSError.
 
     The key stays in the file, marked as left, so that a learner who returns is the same one.

@@ -142,7 +142,7 @@ class Model:
         }.get(how, "no")
 
     def is_shut_down(self, on: datetime.date) -> bool:
-        """Whether the announced shutdown date has come on that day."""
+        """Whether the announced shutdown date has been reached on that day."""
         return self.shutdown is not None and self.shutdown <= on
 
 
@@ -206,10 +206,10 @@ def get(name: str, on: datetime.date | None = None) -> Model:
     """The model meant by a name: its own, a dated snapshot's, or a fine-tuned one's
     ("ft:base:org::id").
 
-    on  a day on which it must answer; None: facts are wanted, of dead models too
+    on  a day on which it must answer; None: any day, so models that were shut down are also found
 
-    Raises UnknownModel for a name that is in no table, ModelShutDown for one that is dead on that
-    day.
+    Raises UnknownModel for a name that is in no table, ModelShutDown for one that is shut down on
+    that day.
     """
     found = _table().get(_base(name))
     if found is None:

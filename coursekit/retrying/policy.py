@@ -1,4 +1,4 @@
-"""How often to ask again, how long to wait in between, and when to give up. Taught in 06 §7."""
+"""How often to retry, how long to wait in between, and when to give up. Taught in 06 §7."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A retry storm: many clients turn to a server at once, and each asks again until it is served.
+"""A retry storm: many clients call a server at once, and each retries until it is served.
 
 A discrete-event simulation: nothing waits, and one seed gives one result. The server is the
 simplest that has a limit: it serves the first ``capacity`` requests of each whole second and
-refuses the rest at once. Taught in 06 §7.
+refuses the rest immediately. Taught in 06 §7.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def _against(
     if model.shutdown is not None and model.is_shut_down(task.on):
         yield f"shut down since {model.shutdown}"
     if task.prompt > (model.input or model.context or task.prompt):
-        yield f"takes at most {model.input or model.context:,} prompt tokens"
+        yield f"accepts at most {model.input or model.context:,} prompt tokens"
     elif task.prompt + written > (model.context or task.prompt + written):
         yield f"holds {model.context:,} tokens in all"
     if written > (model.output or written):

@@ -269,7 +269,7 @@ def _typed_token(server: str) -> str:
     # no one can be asked: EOFError, a kernel without stdin, …
     except Exception as error:
         raise CannotJoin(
-            f"The class at {server} needs an access token. It could not be typed here, or it was "
+            f"The class at {server} needs an access token. You could not type it here, or it was "
             "wrong.\n"
             "Put COURSEKIT_ACCESS_TOKEN=… with the token from your teacher into .env, and join "
             "again."
@@ -278,5 +278,6 @@ def _typed_token(server: str) -> str:
 
 def _missing(what: str, argument: str) -> str:
     raise CannotJoin(
-        f'Joining needs {what}: join("Ada", "http://192.168.1.5:8000"). There was no {argument}.'
+        f'join() needs {what}, as in join("Ada", "http://192.168.1.5:8000"). You gave no '
+        f"{argument}."
     )

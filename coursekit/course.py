@@ -1,4 +1,4 @@
-"""The lessons of the course and where their files lie, from data/course.toml.
+"""The lessons of the course and where their files are, from data/course.toml.
 
 Taught in 00, "The course".
 """

@@ -242,6 +242,6 @@ def _names(folder: Path) -> tuple[str, ...]:
 def _find(folder: Path, name: str) -> Path:
     if name not in _names(folder):
         raise UnknownDistribution(
-            f"There is no {name!r}. There are: {', '.join(_names(folder))}."
+            f"There is no distribution {name!r}. Choose one of: {', '.join(_names(folder))}."
         )
     return folder / f"{name}.json"

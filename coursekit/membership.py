@@ -32,7 +32,7 @@ KEY_PREFIX = "ck-class-"
 SHARED = (
     "Your teacher sees which chapter is open, which checks you tried and passed, and your quiz "
     "answers. "
-    "To stop that: join(..., share=False)."
+    "To stop sharing, run join(..., share=False)."
 )
 
 
@@ -63,8 +63,8 @@ class Membership:
         name = f" as {self.name}" if self.name else ""
         shown = f" {SHARED}" if self.share else ""
         return (
-            f"You are in the class at {self.url}{name}. Each connect() from now on asks its "
-            f"server.{shown}"
+            f"You are in the class at {self.url}{name}. From now on, connect() sends your "
+            f"requests to its server.{shown}"
         )
 
 
@@ -86,7 +86,7 @@ def membership(env: Mapping[str, str] | None = None) -> Membership | None:
 
 
 def keep(joined: Membership) -> bool:
-    """Write it down for all notebooks; False if that is switched off. Raises OSError."""
+    """Save it for all notebooks. Returns False if that is switched off. Raises OSError."""
     path = place()
     if path is None:
         return False
@@ -96,7 +96,7 @@ def keep(joined: Membership) -> bool:
 
 
 def forget() -> Membership | None:
-    """Leave the class; returns the membership that was in force, None when there was none. Raises
+    """Leave the class; returns the membership that was in force, or None if there was none. Raises
     OSError.
 
     The key stays in the file, marked as left, so that a learner who returns is the same one.

@@ -126,7 +126,7 @@ class Model:
         return self.reasons and (effort or self.default_effort) != "none"
 
     def takes(self, parameter: str, effort: str | None = None) -> str:
-        """How it takes a parameter of the API: "yes", "default" (no other value), or "no".
+        """How it treats a parameter of the API: "yes", "default" (no other value), or "no".
 
         effort  the request's ``reasoning_effort``; with "none" a model that can do without
                 reasoning takes more
@@ -142,7 +142,7 @@ class Model:
         }.get(how, "no")
 
     def is_shut_down(self, on: datetime.date) -> bool:
-        """Whether the announced shutdown date has come on that day."""
+        """Whether the announced shutdown date has been reached on that day."""
         return self.shutdown is not None and self.shutdown <= on
 
 
@@ -206,10 +206,10 @@ def get(name: str, on: datetime.date | None = None) -> Model:
     """The model meant by a name: its own, a dated snapshot's, or a fine-tuned one's
     ("ft:base:org::id").
 
-    on  a day on which it must answer; None: facts are wanted, of dead models too
+    on  a day on which it must answer; None: any day, so models that were shut down are also found
 
-    Raises UnknownModel for a name that is in no table, ModelShutDown for one that is dead on that
-    day.
+    Raises UnknownModel for a name that is in no table, ModelShutDown for one that is shut down on
+    that day.
     """
     found = _table().get(_base(name))
     if found is None:
@@ -222,7 +222,7 @@ def get(name: str, on: datetime.date | None = None) -> Model:
         try:
             moved = f"Its successor is {replacement(name, on)}."
         except LookupError:
-            moved = "The table names no successor that answers: choose one from GET /v1/models."
+            moved = "The table lists no available successor: choose one from GET /v1/models."
         raise ModelShutDown(
             f"The model {name!r} was shut down on {found.shutdown}. {moved}"
         )

@@ -257,7 +257,7 @@ def _check(budgets: tuple[int, int], params: Mapping[str, Any]) -> None:
     for name, harmless in {"n": 1, "stream": False, "max_tokens": None}.items():
         if params.get(name, harmless) != harmless:
             raise ValueError(
-                f"ask_with_headroom does not take {name}={params[name]!r}: leave it out."
+                f"ask_with_headroom does not accept {name}={params[name]!r}: leave it out."
             )
 
 

@@ -287,8 +287,8 @@ def _logits(values: npt.ArrayLike) -> Floats:
         or not np.any(array > -np.inf)
     ):
         raise ValueError(
-            "Logits are one row of numbers, one per token. None may be nan or infinite, except "
-            "for minus infinity, which bars a token, and at least one must be finite."
+            "Logits must be one row of numbers, one per token. Each must be finite, or minus "
+            "infinity to exclude its token, and at least one must be finite."
         )
     return array
 
@@ -301,8 +301,8 @@ def _probabilities(values: npt.ArrayLike) -> Floats:
         or not np.isclose(array.sum(), 1.0, rtol=0, atol=1e-6)
     ):
         raise ValueError(
-            "Probabilities are one row of numbers >= 0 that add up to 1: softmax() makes them from "
-            "logits."
+            "Probabilities must be one row of numbers >= 0 that add up to 1: softmax() makes them "
+            "from logits."
         )
     return array
 

@@ -1,10 +1,10 @@
 """Models that would not answer are named before anything is sent: those that OpenAI has shut down,
 and, at another server, a role's model that it does not list.
 
-``GET /v1/models`` is asked once for a client, with that client's key. A server that does not have
+``GET /v1/models`` is requested once per client, with that client's key. A server that does not have
 this endpoint, or whose list does not show what it accepts (a gateway's "openai/*", Azure's
-deployments), decides for itself. So it does about any model that plays no role: a server may know
-more names than it lists.
+deployments), decides for itself. So it does for any model that plays no role, because a server may
+know more names than it lists.
 """
 
 from __future__ import annotations

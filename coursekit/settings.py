@@ -146,7 +146,7 @@ def user_file(name: str, chosen: str | None = None) -> Path | None:
 
 
 def mode_of(given: str | None, from_settings: Mapping[str, str]) -> Mode:
-    """The mode in force: the argument, else COURSEKIT_MODE, else "replay". Raises ModeError.
+    """The mode: the argument, or COURSEKIT_MODE, or "replay". Raises ModeError.
 
     A key alone never switches on a mode that spends money.
     """

@@ -54,7 +54,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What tiktoken's ``openai_public.py`` says of an encoding.
+    """What tiktoken's ``openai_public.py`` says about an encoding.
 
     pattern  splits text into the pieces within which bytes are merged
     digest   SHA-256 of its vocabulary

@@ -112,11 +112,11 @@ REASONS = {
     "input_audio": "audio is billed by its length",
     "audio": "audio is billed by its length",
     "file": "files are billed by the text and the images read from them",
-    "refusal": "how a refusal is billed as history is not known; send its text as content",
-    "tool_calls": "how tool calls are written into the prompt is not published",
-    "function_call": "how function calls are written into the prompt is not published",
-    "tool": "how tool results are written into the prompt is not published",
-    "function": "how function results are written into the prompt is not published",
+    "refusal": "it is not known how a refusal is billed as history; send its text as content",
+    "tool_calls": "OpenAI has not published how tool calls are written into the prompt",
+    "function_call": "OpenAI has not published how function calls are written into the prompt",
+    "tool": "OpenAI has not published how tool results are written into the prompt",
+    "function": "OpenAI has not published how function results are written into the prompt",
 }
 
 
@@ -233,8 +233,8 @@ def _message(message: Any, rule: Rule, where: str) -> MessageTokens:
     if name:
         if rule.name is None or not isinstance(name, str):
             raise NotCountable(
-                f"{where} has the name {name!r:.40}, and how this model bills it is not known. "
-                "Leave it out."
+                f"{where} has the name {name!r:.40}, but it is not known how this model bills a "
+                "name. Leave it out."
             )
         overhead += rule.name + len(encode(name, rule.encoding))
     text = _text(fields.get("content"), where)

@@ -303,7 +303,9 @@ def test_files_can_be_listed_read_and_deleted(client: openai.OpenAI) -> None:
 
 def test_another_purpose_is_refused(client: openai.OpenAI) -> None:
     """The offline API does not use fine-tuning files, and says so."""
-    with pytest.raises(openai.BadRequestError, match="'batch' alone"):
+    with pytest.raises(
+        openai.BadRequestError, match="only files with purpose 'batch'"
+    ):
         client.files.create(file=("train.jsonl", b"{}"), purpose="fine-tune")
 
 

@@ -601,7 +601,7 @@ async def test_a_sync_client_is_refused() -> None:
         connect() as client,
         pytest.raises(
             TypeError,
-            match=r"got a sync client, and takes one of connect_async\(\)",
+            match=r"needs a client from connect_async\(\), but got a sync client",
         ),
     ):
         await run_batch(client, ["Hi"], model="gpt-4o")  # type: ignore[arg-type]

@@ -240,7 +240,7 @@ async def test_a_full_disk_is_told_first(
     limit_size(monkeypatch, pages=10)
     await refused(
         tmp_path / "answers.db",
-        "the disk has no room for the answers. Nothing was sent. Free some space",
+        "the disk is full. Nothing was sent. Free some space",
     )
     monkeypatch.undo()
     client, _ = client_of(lambda *_: whole())

@@ -79,14 +79,14 @@ def test_the_view_says_what_becomes_of_the_answer() -> None:
     word and a sign.
     """
     shown = view(NEEDS, GaugeSetting("snail", 200), "o4-mini")
-    assert "200 tokens: enough for a whole answer with low." in shown
+    assert "200 tokens: enough for a complete answer with low." in shown
     assert "with high, you pay $0.00094 for nothing." in shown
     assert rows(shown) == [
         ["Effort", "Hidden", "Visible", "Free", "Missing", "Cost", "Ends"],
         ["low", "128", "10", "62", "0", "$0.00066", "✔ whole answer"],
         ["high", "200", "0", "0", "1,026", "$0.00094", "∅ no text"],
     ]
-    assert "not enough for a whole answer" in view(
+    assert "not enough for a complete answer" in view(
         NEEDS, GaugeSetting("snail", 50), "o4-mini"
     )
     assert "✂ cut" in view(NEEDS, GaugeSetting("snail", 130), "o4-mini")

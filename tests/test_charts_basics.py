@@ -106,7 +106,7 @@ def test_each_call_has_a_bar_and_an_unknown_price_has_a_cross():
     assert list(axes.lines[0].get_xdata()) == [2]
     assert axes.get_legend() is not None
     assert picture.alt.endswith(
-        "3 calls; the most expensive is call 1 with $0.002. 1 without a known price."
+        "3 calls; the most expensive is call 1, at $0.002. 1 without a known price."
     )
 
 

@@ -354,7 +354,7 @@ FAILURES = {
     "the server fails": (ERROR, "InternalServerError: Error code: 500"),
     "a clean cut": (
         streamed(["Half"], finish_reason=None),
-        "NoReply: The stream closed after 4 characters",
+        "NoReply: The stream ended early, after 4 characters",
     ),
     "the connection breaks": (
         streamed(["Half"], finish_reason=None, breaks=True),
@@ -416,7 +416,9 @@ async def test_what_is_not_recorded_is_told_in_place() -> None:
 
     box = ChatBox(Conversation(connect("replay"), "Be brief."))
     await box.say("Something nobody recorded")
-    assert "RecordingNotFound: No recording answers this request" in read(box)
+    assert "RecordingNotFound: There is no recording for this request" in read(
+        box
+    )
 
 
 async def test_a_message_over_the_budget_is_told_in_place() -> None:

@@ -99,14 +99,14 @@ def test_what_does_not_fit_is_out() -> None:
     in words.
     """
     assert against("gpt-4o", prompt=128_001) == (
-        "takes at most 128,000 prompt tokens",
+        "accepts at most 128,000 prompt tokens",
     )
     assert against("gpt-4o", prompt=127_900, reply=101) == (
         "holds 128,000 tokens in all",
     )
     assert against("gpt-4o", reply=16_385) == ("writes at most 16,384 tokens",)
     assert against("gpt-5", prompt=272_001) == (
-        "takes at most 272,000 prompt tokens",
+        "accepts at most 272,000 prompt tokens",
     )
     assert against("o3", reply=300, hidden=99_701) == (
         "writes at most 100,000 tokens",

@@ -412,7 +412,7 @@ def test_a_miss_is_an_error_of_the_api(running: Served) -> None:
     with (
         connect() as client,
         pytest.raises(
-            openai.NotFoundError, match="No recording answers this request"
+            openai.NotFoundError, match="There is no recording for this request"
         ),
     ):
         client.chat.completions.create(**params("unknown"))

@@ -258,7 +258,7 @@ def test_a_cut_stream_tells_what_had_arrived() -> None:
         Api(streamed(["Half", " an"], finish_reason=None)).client
     )
     with pytest.raises(
-        NoReply, match=r"closed after 7 characters.*safe to send again"
+        NoReply, match=r"ended early, after 7 characters.*safe to send again"
     ) as error:
         drain(conversation, "Hi")
     assert (error.value.text, error.value.finish_reason) == ("Half an", None)
@@ -442,7 +442,7 @@ def test_the_other_kind_of_client() -> None:
 )
 def test_instructions_are_a_string(system: Any) -> None:
     """Anything else is refused before it is sent, with a message that says what to use."""
-    with pytest.raises(TypeError, match="text of the instructions alone"):
+    with pytest.raises(TypeError, match="only the text of the instructions"):
         Conversation(Api().client, system)
 
 
@@ -731,7 +731,7 @@ DAMAGE = [
     (
         '{"coursekit_conversation": 2}',
         1,
-        "its format is 2, this version reads 1",
+        "its format is 2, but this version reads 1",
     ),
     (
         '{"coursekit_conversation": 1, "instructions": [{"role": "user"}], "summary": null}',
@@ -741,7 +741,7 @@ DAMAGE = [
     (f"{HEAD}\n{{", 2, "not JSON"),
     (f'{HEAD}\n{{"messages": []}}', 2, "no 'calls'"),
     (f'{HEAD}\n{{"messages": ["x"], "calls": []}}', 2, "no list of messages"),
-    (f'{HEAD}\n{{"messages": [], "calls": []}}', 2, "not one turn"),
+    (f'{HEAD}\n{{"messages": [], "calls": []}}', 2, "not a turn"),
 ]
 
 

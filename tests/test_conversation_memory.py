@@ -292,17 +292,17 @@ def test_a_budget_for_any_model() -> None:
     [
         (
             lambda: SlidingWindow(-1),
-            "SlidingWindow needs max_turns, a whole number from 0 up, not -1",
+            "SlidingWindow needs max_turns, a whole number of at least 0, not -1",
         ),
         (lambda: SlidingWindow(True), "not True"),
         (
             lambda: TokenBudget(0),
-            "TokenBudget needs max_tokens, a whole number from 1 up, not 0",
+            "TokenBudget needs max_tokens, a whole number of at least 1, not 0",
         ),
         (lambda: TokenBudget("1000"), "not '1000'"),
         (
             lambda: Summarize(over=2, keep=3),
-            "Summarize needs over, a whole number from 3 up, not 2",
+            "Summarize needs over, a whole number of at least 3, not 2",
         ),
         (lambda: Summarize(over=2, keep=-1), "needs keep"),
     ],

@@ -139,7 +139,7 @@ def test_packages_out_of_range_or_missing() -> None:
         ]
     )
     openai, missing = doctor._wrong_packages(course)  # type: ignore[arg-type]
-    assert re.fullmatch(r"openai is [\d.]+, needed is >=99", openai)
+    assert re.fullmatch(r"openai is [\d.]+, but >=99 is needed", openai)
     assert missing == "no-such-package is missing"
 
 

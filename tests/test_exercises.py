@@ -190,7 +190,7 @@ def test_a_learner_s_work_is_never_overwritten(
     capsys.readouterr()
     assert command_line.main(["exercises"]) == 1
     assert (
-        "exercises/01_basics.ipynb holds somebody's work ("
+        "exercises/01_basics.ipynb contains somebody's work ("
         in capsys.readouterr().err
     )
     assert path.read_bytes() == before

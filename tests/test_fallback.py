@@ -580,7 +580,7 @@ def test_names_stand_for_usual_ports_and_two_servers_are_refused() -> None:
         fallback_of("off", None, {}) is None
         and fallback_of(None, None, {}) is None
     )
-    with pytest.raises(ValueError, match="two servers"):
+    with pytest.raises(ValueError, match="each name a server"):
         fallback_of("ollama", True, {})
 
 

@@ -543,25 +543,28 @@ def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
     [
         (
             {"times": 0},
-            'Fault("slow", times=0): times must be a whole number from 1 on, or math.inf.',
+            'Fault("slow", times=0): times must be a whole number of at least 1, or math.inf.',
         ),
         ({"times": 1.5}, "times must be"),
         ({"times": True}, "times must be"),
         (
             {"after": -1},
-            'Fault("slow", after=-1): after must be a whole number from 0 on.',
+            'Fault("slow", after=-1): after must be a whole number of at least 0.',
         ),
         ({"probability": 1.1}, "probability must be a number from 0 to 1."),
         ({"seconds": -1}, "seconds must be"),
         ({"seconds": math.nan}, "seconds must be"),
         (
             {"retry_after": 3},
-            "retry_after must be left out: it is for rate_limit, server_error, overloaded.",
+            "retry_after must be left out: it is only for rate_limit, server_error, overloaded.",
         ),
-        ({"abrupt": True}, "abrupt must be left out: it is for cut_stream."),
+        (
+            {"abrupt": True},
+            "abrupt must be left out: it is only for cut_stream.",
+        ),
         (
             {"kind": "quota", "seconds": 0},
-            "seconds must be left out: it is for slow.",
+            "seconds must be left out: it is only for slow.",
         ),
         (
             {"kind": "rate_limit", "retry_after": 0},

@@ -192,7 +192,7 @@ def test_a_schema_is_dropped_where_a_model_has_none() -> None:
         {"model": "gpt-4o", "messages": HELLO, "response_format": SCHEMA},
         "gpt-4",
     )
-    assert "describe the form in the prompt, and check it" in str(moved)
+    assert "describe the form in the prompt, and check the reply" in str(moved)
     assert changes("gpt-6.2-sol", response_format=SCHEMA) == []
 
 

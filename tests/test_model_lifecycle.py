@@ -133,7 +133,7 @@ def test_facts_of_a_dead_model_stay_and_its_answers_do_not() -> None:
         == "The model 'o3' was shut down on 2026-12-11. Its successor is gpt-6.1-sol."
     )
     with pytest.raises(
-        models.ModelShutDown, match="The table names no successor that answers"
+        models.ModelShutDown, match="The table lists no available successor"
     ):
         models.get("gpt-4-32k", DECEMBER)
 
@@ -277,7 +277,8 @@ def test_the_doctor_notices_what_is_not_offered_or_ended_early(listing) -> None:
     )
     found, cure = listing(*ALL[:3], ("gpt-6.1-sol", "2026-12-01"))
     assert (
-        found == "by the API's own list over: gpt-6.1-sol (until 2026-12-01)"
+        found
+        == "shut down, according to the API's own list: gpt-6.1-sol (until 2026-12-01)"
         and "models.toml" in cure
     )
 

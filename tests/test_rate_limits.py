@@ -673,7 +673,7 @@ def test_a_miss_is_no_matter_of_limits(tmp_path: Path) -> None:
     [
         (
             {"rpm": 0},
-            "rpm=0 is not a limit. Give a whole number per minute, from 1 on.",
+            "rpm=0 is not a limit. Give a whole number per minute, 1 or more.",
         ),
         ({"tpm": 2.5}, "tpm=2.5 is not a limit"),
         ({"rpm": True}, "rpm=True is not a limit"),

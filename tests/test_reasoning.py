@@ -367,9 +367,9 @@ def test_tools_and_schemas_are_reckoned_in() -> None:
     [
         ({"ceiling": 200}, "the ceiling being the larger"),
         ({"max_completion_tokens": 0}, "two budgets of at least 1"),
-        ({"n": 2}, "does not take n=2"),
-        ({"stream": True}, "does not take stream=True"),
-        ({"max_tokens": 5}, "does not take max_tokens=5"),
+        ({"n": 2}, "does not accept n=2"),
+        ({"stream": True}, "does not accept stream=True"),
+        ({"max_tokens": 5}, "does not accept max_tokens=5"),
     ],
 )
 def test_bad_arguments_are_told_first(wrong: dict[str, Any], told: str) -> None:

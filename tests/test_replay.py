@@ -124,7 +124,7 @@ def test_a_miss_names_the_nearest_and_what_differs(tmp_path: Path) -> None:
         text_of(client, prompt="What is the capital of Spain?")
     recording = sorted(folder.glob("*capital*"))[0].name
     assert str(error.value) == (
-        "No recording answers this request, and replay mode does not ask a model.\n"
+        "There is no recording for this request, and replay mode does not call a model.\n"
         f"The nearest recording is 01_basics/{recording}. What differs:\n"
         "  messages[0].content\n"
         '      here      "What is the capital of Spain?"\n'

@@ -59,7 +59,7 @@ def test_a_limit_leaves_that_many_tokens() -> None:
     assert "2 of" in short
     assert "finish_reason <b>length</b>" in short
     assert "Stash" not in short
-    assert "The text breaks off" in view(reply, 3, rest=False)
+    assert "The text stops mid-sentence" in view(reply, 3, rest=False)
     assert "&lt;b&gt;" in view(reply, 2, rest=True)
     assert "Stash them first.</s>" in view(reply, 2, rest=True)
 

@@ -87,5 +87,5 @@ def test_who_gives_up_is_not_served() -> None:
 )
 def test_numbers_out_of_range(wrong: dict[str, int]) -> None:
     """A storm without clients, or with too many to simulate, is refused."""
-    with pytest.raises(ValueError, match="capacity from 1 on"):
+    with pytest.raises(ValueError, match="capacity of at least 1"):
         storm(FIXED, **wrong)

@@ -239,7 +239,7 @@ def test_a_long_wait_is_said_in_minutes_or_hours(
     assert duration(seconds) == text
 
 
-WHOLE = "a whole number from 1 on (1: no retry)"
+WHOLE = "a whole number of at least 1 (1: no retry)"
 SECONDS = "a number of seconds above 0"
 
 
@@ -257,9 +257,9 @@ SECONDS = "a number of seconds above 0"
         ("deadline", 0, f"{SECONDS}, or None"),
         ("jitter", 1.1, "a number from 0 to 1"),
         ("jitter", -0.1, "a number from 0 to 1"),
-        ("factor", 0.5, "a number from 1 on"),
-        ("factor", math.nan, "a number from 1 on"),
-        ("factor", math.inf, "a number from 1 on"),
+        ("factor", 0.5, "a number of at least 1"),
+        ("factor", math.nan, "a number of at least 1"),
+        ("factor", math.inf, "a number of at least 1"),
         ("patience", 0, SECONDS),
     ],
 )

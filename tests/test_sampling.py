@@ -379,11 +379,11 @@ def test_what_is_no_number_is_refused() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: softmax([]), "Logits are one row of numbers"),
-        (lambda: softmax([1, math.nan]), "Logits are one row of numbers"),
-        (lambda: softmax([1, math.inf]), "Logits are one row of numbers"),
+        (lambda: softmax([]), "Logits must be one row of numbers"),
+        (lambda: softmax([1, math.nan]), "Logits must be one row of numbers"),
+        (lambda: softmax([1, math.inf]), "Logits must be one row of numbers"),
         (lambda: softmax([-math.inf]), "at least one must be finite"),
-        (lambda: softmax([[1, 2]]), "Logits are one row of numbers"),
+        (lambda: softmax([[1, 2]]), "Logits must be one row of numbers"),
         (lambda: penalize([1, 2], [1]), "There are 2 logits and 1 counts"),
         (lambda: penalty([-1]), "whole numbers, 0 or more"),
         (lambda: penalty([0.5]), "whole numbers, 0 or more"),

@@ -151,8 +151,8 @@ def kept_soon(path: Path, text: str) -> None:
             {"COURSEKIT_ACCESS_TOKEN": "short-token"},
             "at least 12 characters",
         ),
-        (["--share"], {}, "--share is for --class"),
-        (["--class-file", "x.json"], {}, "for --class"),
+        (["--share"], {}, "--share only works with --class"),
+        (["--class-file", "x.json"], {}, "only works with --class"),
         (
             ["--class"],
             {

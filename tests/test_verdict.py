@@ -114,7 +114,7 @@ def test_retries_into_an_empty_account(shelf: Path) -> None:
         verdict.outcomes == {"429 insufficient_quota": 9} and not verdict.good
     )
     assert (
-        "  retries wasted       8: a wrong request or an empty account stays so"
+        "  retries wasted       8: retrying cannot help an invalid request or an empty account"
         in str(verdict)
     )
 
@@ -175,7 +175,7 @@ def test_a_wait_cut_short(shelf: Path) -> None:
         6.0
     ) and verdict.waited == pytest.approx(14.0)
     assert (
-        "  waits cut short      1 of 2, by 6.0 s: wait for Retry-After"
+        "  waits cut short      1 of 2, by 6.0 s in all: wait as long as Retry-After says"
         in str(verdict)
     )
 
@@ -198,7 +198,7 @@ def test_answers_that_were_lost(shelf: Path) -> None:
         3,
     )
     assert both.outcomes == {
-        "200, too late for the caller": 1,
+        "200, after the caller gave up": 1,
         "200, broken": 1,
         "200, malformed": 1,
     }

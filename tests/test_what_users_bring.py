@@ -290,7 +290,8 @@ def test_a_client_of_the_other_kind_is_named(name: str) -> None:
     )
     right = "connect" if name in SYNC else "connect_async"
     with pytest.raises(
-        TypeError, match=rf"{name}\(\) got an? a?sync client.* of {right}\(\)"
+        TypeError,
+        match=rf"{name}\(\) needs a client from {right}\(\), but got an? a?sync client",
     ):
         work(wrong("replay", recordings="/nowhere"))
 
@@ -302,7 +303,7 @@ def test_what_is_not_a_client_is_named(name: str, thing: Any) -> None:
     client.
     """
     with pytest.raises(
-        TypeError, match=rf"{name}\(\) takes a client first, as connect"
+        TypeError, match=rf"{name}\(\) needs a client from connect"
     ):
         (SYNC | ASYNC)[name](thing)
 
@@ -317,9 +318,9 @@ def test_a_call_without_the_client_is_named() -> None:
         batch_completions,
         chat_session,
     ):
-        with pytest.raises(TypeError, match="takes a client first.*got a str"):
+        with pytest.raises(TypeError, match="needs a client.*but got a str"):
             call("What is the capital of France?")  # type: ignore[call-arg, arg-type]
-    with pytest.raises(TypeError, match="takes a client first.*got None"):
+    with pytest.raises(TypeError, match="needs a client.*but got None"):
         robust_completion()  # type: ignore[call-arg]
 
 
@@ -398,7 +399,7 @@ async def test_what_is_not_a_list_of_prompts_is_named() -> None:
     client = connect_async("replay", recordings="/nowhere", speed="instant")
     with pytest.raises(TypeError, match="async_generator. Collect it first"):
         await run_batch(client, prompts())
-    with pytest.raises(TypeError, match="this is a single int"):
+    with pytest.raises(TypeError, match="got a single int"):
         await batch_completions(client, 5)  # type: ignore[arg-type]
     assert await batch_completions(client, []) == []
     with pytest.raises(ValueError, match="empty"):

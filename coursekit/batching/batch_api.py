@@ -145,13 +145,13 @@ def input_file(requests: list[Request]) -> bytes:
         )
     if len(requests) > MOST_REQUESTS:
         raise ValueError(
-            f"A batch takes at most {MOST_REQUESTS:,} requests, and these are {len(requests):,}. "
+            f"A batch takes at most {MOST_REQUESTS:,} requests, but got {len(requests):,}. "
             "Split the list."
         )
     content = b"".join(_line(request) for request in requests)
     if len(content) > MOST_BYTES:
         raise ValueError(
-            f"A batch takes at most {MOST_BYTES:,} bytes, and these are {len(content):,}. Split "
+            f"A batch takes at most {MOST_BYTES:,} bytes, but got {len(content):,}. Split "
             "the list."
         )
     return content

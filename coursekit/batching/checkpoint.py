@@ -2,8 +2,8 @@
 received.
 
 Each commit is flushed to the disk (synchronous=FULL), so a killed run loses at most what was in
-flight; and one run at a time has the file (locking_mode=EXCLUSIVE). Answers that arrive together
-are committed together. Taught in 05 §8.
+flight; and only one run at a time can use the file (locking_mode=EXCLUSIVE). Answers that arrive
+together are committed together. Taught in 05 §8.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Checkpoint:
             written.set_result(None)
 
     def close(self) -> None:
-        """Also write what was handed over in this very turn, and close the file."""
+        """Write the answers that are still waiting, and close the file."""
         self._write()
         self._connection.close()
 
@@ -169,7 +169,7 @@ CAUSES = {
         "Wait for that run to end, or give another path",
     ),
     "SQLITE_FULL": (
-        "the disk has no room for the answers",
+        "the disk is full",
         "Free some space, or give a path on another disk",
     ),
     "SQLITE_NOTADB": ("it is not a checkpoint", "Give another path"),

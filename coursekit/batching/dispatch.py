@@ -18,7 +18,9 @@ from .pacing import Pacer, Reservation, Tokens, tokens_of
 from .requests import Request
 from .spending import SpendingCap
 
-PATIENCE = 10.0  # real seconds in which a cancelled run waits for answers that are under way
+PATIENCE = (
+    10.0  # real seconds for which a cancelled run waits for requests in flight
+)
 
 
 @dataclass(slots=True)
@@ -49,8 +51,8 @@ class Trial:
 
 
 class Dispatcher:
-    """Sends trials in their order: each as soon as its pacer, the cap and ``most`` under way allow
-    it.
+    """Sends trials in their order: each as soon as its pacer, the cap and ``most`` requests in
+    flight allow it.
 
     attempt  sends one trial once; afterwards the trial is over, or was handed back with ``again()``
 
@@ -112,13 +114,14 @@ class Dispatcher:
     async def land(self) -> None:
         """Wait a while for requests in flight, since they are paid for, and give up the rest."""
         landing = asyncio.gather(*self._under_way, return_exceptions=True)
-        # what is late is cancelled, also when the wait itself is
+        # late requests are cancelled, even if the wait itself is cancelled
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(landing, PATIENCE)
 
     def _send_next(self) -> float | None:
-        """Send one request, if one may go. Returns when to look again: at once if it did, at an
-        infinite time if something has to happen first; None: all is over."""
+        """Send one request, if one may go. Returns when to look again: immediately if it sent one,
+        never (infinity) if something has to happen first; None: everything is done.
+        """
         if (
             self.stopped is None
             and (self._fresh or self._again)
@@ -134,7 +137,7 @@ class Dispatcher:
             if trial.worst <= self._cap.left:
                 self._send(trial, tokens, now)
                 return now
-            # else: what is returned may have cost less than its worst
+            # otherwise wait: a request in flight may cost less than its worst case
             if not self._under_way:
                 lost = (
                     f" Up to {self._cap.lost:f} may have been billed for answers that did not "
@@ -162,8 +165,8 @@ class Dispatcher:
             alarm.cancel()
 
     def _next(self, now: float) -> Trial:
-        """Whose turn it is: a retry that is due, else a request that was not sent yet, else the
-        next retry.
+        """The next one to send: a retry that is due, else a request that was not sent yet, else the
+        earliest retry.
         """
         if self._again and (self._again[0][0] <= now or not self._fresh):
             return self._again[0][2]

@@ -28,8 +28,8 @@ GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 class Tokens(NamedTuple):
-    """What a limiter may take for a request: its prompt, by characters, or that and its answer's
-    most, if more.
+    """What a limiter may take for a request: its prompt, estimated by characters, or the most that
+    its answer may have, if that is more.
     """
 
     prompt: int
@@ -58,7 +58,7 @@ class Reservation:
 
 
 class GivenRate:
-    """A rate that the caller gave: sent evenly, at once only what a second is worth.
+    """A rate that the caller gave: sent evenly, with at most one second's worth at once.
 
     A request may be sent as soon as the earlier ones are paid off; it then runs up a debt of its
     own size.
@@ -78,8 +78,8 @@ class GivenRate:
         self._credit -= cost * self._correction
 
     def settle(self, estimated: float, used: float) -> None:
-        """What a request of that estimate really used: the difference is paid back, and the next
-        estimates learn.
+        """Enter what a request of that estimate really used: the difference is paid back, and the
+        next estimates improve.
         """
         self._credit += estimated * self._correction - used
         self._estimated += estimated
@@ -153,7 +153,7 @@ class Budget:
 
     def earliest(self, cost: float, now: float, early: float) -> float:
         time = self.learnt.earliest(cost, self.sent, now, early)
-        # the lower rate rules
+        # the lower rate decides
         if self.given is not None and self.given.rate < self.learnt.rate:
             time = max(time, self.given.earliest(now))
         return time
@@ -173,13 +173,13 @@ class Pacer:
     rpm, tpm  requests and tokens per minute that the caller gave; None: none
     now       seconds on the run's clock
 
-    Where the server's own limit is as low or lower, its headers rule, and what they show as left
-    may go at once. Given neither, the first request goes alone, to learn the limits. A server
-    without such headers is not limited here.
+    If the server's own limit is the same or lower, its headers decide, and what they show as left
+    can be sent immediately. Given neither, the first request goes alone, to learn the limits. A
+    server without such headers is not limited here.
 
-    What the server takes for a request is max_completion_tokens, says the documentation; genuine
-    headers since April 2025 show the prompt alone. So it is the first, until an answer's headers
-    show that less was taken.
+    According to the documentation, the server takes max_completion_tokens for a request; genuine
+    headers since April 2025 show only the prompt. So the pacer assumes the first, until an answer's
+    headers show that less was taken.
     """
 
     def __init__(
@@ -275,8 +275,8 @@ def limit_in(headers: Mapping[str, str], unit: str) -> SeenLimit | None:
     """The limit in the x-ratelimit headers; None if they have none.
 
     unit  "requests" or "tokens"
-    The limit is for a minute or for a day. Which, the reset shows: the time in which what is used
-      is refilled.
+    The limit is for a minute or for a day. The reset shows which: it is the time in which what was
+    used is refilled.
     """
     try:
         limit = float(headers[f"x-ratelimit-limit-{unit}"])

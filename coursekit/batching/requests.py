@@ -1,4 +1,4 @@
-"""The one form of a request: what run_batch, the checkpoint and the Batch API's file share.
+"""The form of a request that run_batch, the checkpoint and the Batch API's file share.
 
 ``custom_id`` is the Batch API's own name for what distinguishes the requests of a list.
 """
@@ -63,7 +63,7 @@ def as_requests(
             else ""
         )
         raise TypeError(
-            "run_batch takes a list of prompts or requests, but this is a single "
+            "run_batch needs a list of prompts or requests, but got a single "
             f"{type(items).__name__}.{cure}"
         )
     requests: list[Request] = []
@@ -84,8 +84,8 @@ def as_requests(
         seen[content] += 1
     if len(taken) < len(requests):
         raise ValueError(
-            'A custom_id of the form "request-2" was given to another request. Give all of them, '
-            "or none."
+            'A custom_id of the form "request-2" was given to another request. Set one '
+            "for every request, or for none."
         )
     return requests
 
@@ -104,13 +104,13 @@ def _params(
     custom_id = own.pop("custom_id", None)
     if custom_id is not None and not (custom_id and isinstance(custom_id, str)):
         raise ValueError(
-            f"{where} has the custom_id {custom_id!r:.60}. Give a string that is not empty."
+            f"{where} has the custom_id {custom_id!r:.60}. Use a non-empty string."
         )
     params = {**given(shared), **given(own)}
     for name in params:
         if name not in _arguments():
             raise ValueError(
-                f"{where} has {name!r:.60}, which chat.completions.create() does not take. "
+                f"{where} has {name!r:.60}, which chat.completions.create() does not accept. "
                 + did_you_mean(name, _arguments(), "Leave it out.")
             )
     for name in ("model", "messages"):
@@ -123,7 +123,7 @@ def _params(
             raise ValueError(f"{where} has no {name}. Give it{cure}.")
     if params.get("stream"):
         raise ValueError(
-            f"{where} has stream=True. A batch takes whole answers: leave it out."
+            f"{where} has stream=True. A batch cannot stream: leave it out."
         )
     return params, custom_id
 

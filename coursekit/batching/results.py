@@ -34,8 +34,8 @@ class Unanswered(Portable, RuntimeError):
             f"{len(results.failed)} of {len(results)} requests have no answer; the first is "
             f"{first.custom_id}: "
             f"{type(first.error).__name__}: {first.error}\n"
-            "The others are in this error's .results; results.texts(missing=None) puts None where "
-            "one is missing."
+            "The answers are in this error's .results; results.texts(missing=None) returns None "
+            "for each one that is missing."
         )
 
 
@@ -76,7 +76,7 @@ class Result:
         """Usage, price and origin of the reply; None without one, or without a usage that can be
         read.
         """
-        # an unusable usage, from another server: the answer counts all the same
+        # an unusable usage, from another server: the answer still counts
         with contextlib.suppress(TypeError, ValueError):
             return self.bill and self.bill()
         return None

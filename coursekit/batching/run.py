@@ -1,8 +1,8 @@
 """run_batch(): many requests, under two budgets, resumable.
 
-Ours is what has to see the same answer: pacing by its headers, one layer of retries, money, and the
-checkpoint. The bar is tqdm's, the file SQLite's, and which errors are retried, and after how long,
-is ``retrying``'s. Taught in 05 §6 to §8.
+This module does only what has to see the same answer: pacing by its headers, one layer of retries,
+money, and the checkpoint. tqdm draws the bar, SQLite writes the file, and ``retrying`` decides
+which errors to retry, and when. Taught in 05 §6 to §8.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MAX_CONCURRENCY = 100  # as many connections as the SDK keeps open
 # refusals in a row, each asking for a longer wait than the policy allows: the model is given up
 TURNED_AWAY = 3
 POLICY = Policy(max_attempts=8, cap=30.0, deadline=None)
-# What a request may fail by. Anything else is a mistake of the program, and ends the run.
+# The errors that make a request fail. Any other error is a bug in the program, and ends the run.
 FAILURES = (
     openai.OpenAIError,
     RecordingNotFound,
@@ -110,7 +110,7 @@ async def run_batch(
     )
     with opened as saved:
         run = _Run(client, requests, cap, policy, rng, saved)
-        # each model has limits, and so a pacer, of its own
+        # each model has its own limits, and so its own pacer
         pacers = defaultdict[str, Pacer](
             lambda: Pacer(rpm, tpm, run.clock.now())
         )
@@ -119,8 +119,8 @@ async def run_batch(
 
 @dataclass
 class _Run:
-    """What one run shares: who answers, what is left to spend, where answers are saved, and what
-    became of each.
+    """What the requests of a run share: the client, the money left to spend, the checkpoint, and
+    the results.
     """
 
     client: openai.AsyncOpenAI
@@ -224,9 +224,7 @@ class _Run:
         return Result(request.custom_id, reply, None, attempts, resumed, bill)
 
     def _spent(self, result: Result, worst: Decimal) -> Decimal:
-        """What an answer cost, as far as that is needed now; at its worst where no price is
-        known.
-        """
+        """What an answer cost, as far as that is needed now; the worst case without a price."""
         if not self.cap.most.is_finite() and not self.bar.shown:
             return ZERO
         priced = result.receipt and result.receipt.price
@@ -317,5 +315,5 @@ def _check(max_concurrency: int, **limits: float | None) -> None:
             )
     if not isinstance(max_concurrency, int):
         raise ValueError(
-            f"max_concurrency={max_concurrency!r:.40}: give a whole number of requests, from 1 on."
+            f"max_concurrency={max_concurrency!r:.40}: give a whole number of requests, 1 or more."
         )

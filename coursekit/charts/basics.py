@@ -40,7 +40,7 @@ def cost_by_model(
     """
     if not costs or min(costs.values()) <= 0:
         raise ValueError(
-            f"A logarithmic axis can only show costs above 0; these are {dict(costs)}."
+            f"A logarithmic axis can only show costs above 0; got {dict(costs)}."
         )
     order = sorted(costs, key=lambda name: (costs[name], name))
     made, axes = figure(
@@ -113,7 +113,7 @@ def cost_per_call(
     missing = f" {len(unknown)} without a known price." if unknown else ""
     return Picture(
         made,
-        f"{title}: {calls}; the most expensive is call {highest} with {dollars(cost)}.{missing}",
+        f"{title}: {calls}; the most expensive is call {highest}, at {dollars(cost)}.{missing}",
     )
 
 

@@ -27,7 +27,7 @@ def axes_of(
     kinds = {tuple(points) for points in scores.values()}
     if not 1 <= len(scores) <= MOST_ROWS or len(kinds) != 1:
         raise ValueError(
-            f"Give 1 to {MOST_ROWS} solutions with the same axes; these are {len(scores)} with "
+            f"Give 1 to {MOST_ROWS} solutions with the same axes; got {len(scores)} with "
             f"{len(kinds)} different sets of axes."
         )
     (kind,) = kinds

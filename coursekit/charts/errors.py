@@ -24,7 +24,7 @@ def arrivals(storms: Mapping[str, Storm], *, until: int = 40) -> Picture:
     capacities = {storm.capacity for storm in storms.values()}
     if len(capacities) != 1:
         raise ValueError(
-            f"One picture shows storms of a single capacity, and these have {sorted(capacities)}."
+            f"All storms in one picture need the same capacity; got {sorted(capacities)}."
         )
     made = canvas(0.8 + 1.55 * len(storms))
     rows = made.subplots(

@@ -113,13 +113,13 @@ def policies(
     """The tokens in each turn's prompts, one line for each memory policy, its name and sum at its
     end.
 
-    prompts  name of the policy -> prompt tokens of each turn; at most five, of any length from 1 on
+    prompts  name of the policy -> prompt tokens of each turn, 1 or more; at most five
 
     Raises ValueError for none, for more than five, or for a policy without a turn.
     """
     if not 0 < len(prompts) <= len(LINES) or not all(prompts.values()):
         raise ValueError(
-            f"Give 1 to {len(LINES)} policies, each with at least one turn; these are "
+            f"Give 1 to {len(LINES)} policies, each with at least one turn; got "
             f"{list(prompts)}."
         )
     made, axes = figure(3.8, title=title, xlabel="turn", ylabel="tokens in")
@@ -151,7 +151,7 @@ def policies(
 def cached_part(
     prompts: Mapping[str, Usage],
     *,
-    title: str = "What the cache can hold of the prompt",
+    title: str = "How much of the prompt the cache can hold",
 ) -> Picture:
     """A bar for each prompt: the part that can be read from the cache, then the rest, which is
     billed in full.

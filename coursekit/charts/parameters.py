@@ -105,7 +105,7 @@ def penalties(
     """
     if not 1 <= len(lines) <= len(LINES):
         raise ValueError(
-            f"The picture can show 1 to {len(LINES)} lines; these are {len(lines)}."
+            f"The picture can show 1 to {len(LINES)} lines; got {len(lines)}."
         )
     made, axes = figure(
         3.2,

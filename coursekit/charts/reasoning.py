@@ -91,7 +91,7 @@ def comparison(
     counts = {score.asked for score in scores.values()}
     if len(counts) != 1 or not all(counts):
         raise ValueError(
-            "Give scores on the same number of questions, at least one each; these have "
+            "Give scores on the same number of questions, at least one each; got "
             f"{sorted(counts)}."
         )
     (questions,) = counts

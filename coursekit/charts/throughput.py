@@ -32,7 +32,7 @@ def gantt(
     """
     if not runs or not all(0 < len(spans) <= MOST for spans in runs.values()):
         raise ValueError(
-            f"Give at least one run, each of 1 to {MOST} requests; these have "
+            f"Give at least one run, each of 1 to {MOST} requests; got "
             f"{[len(spans) for spans in runs.values()]}."
         )
     made = canvas(0.9 + 1.25 * len(runs), title=title)

@@ -32,8 +32,8 @@ def cacheable_prefix(
     model        both were sent to it; None: ``models.CHAT``
 
     This is the most there can be: the cache forgets after some minutes, and a request may reach a
-    server that never saw the earlier one. Definitions of tools, which precede all messages,
-    must be the same too. Raises tokens.NotCountable, tokens.UnknownTokenizer.
+    server that never saw the earlier one. Definitions of tools, which precede all messages, must
+    also be the same. Raises tokens.NotCountable, tokens.UnknownTokenizer.
     """
     return cacheable(shared_prefix(before, now, model))
 

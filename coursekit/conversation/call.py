@@ -34,8 +34,8 @@ class NoReply(Portable, RuntimeError):
 class Call:
     """A request to send with ``client.chat.completions.create(**call.params)``.
 
-    Give it the answer: ``done(completion)``; or, of ``create(**call.stream_params)``,
-    ``opened(stream)`` and then each chunk to ``feed(chunk)``.
+    Give it the answer with ``done(completion)``. For ``create(**call.stream_params)``, call
+    ``opened(stream)``, then ``feed(chunk)`` for each chunk.
 
     params   of the request
     purpose  "reply", or "summary" of older turns
@@ -57,7 +57,7 @@ class Call:
         return streamed(self.params)
 
     def done(self, completion: Any) -> None:
-        """Take a whole ChatCompletion."""
+        """Take a complete ChatCompletion."""
         self._bill(completion)
         self._answered = True
         self._billed["request_id"] = getattr(completion, "_request_id", None)
@@ -97,7 +97,7 @@ class Call:
 
     @property
     def message(self) -> Message:
-        """The reply, as a message to send back. Raises NoReply if there is no whole one."""
+        """The reply, as a message to send back. Raises NoReply if it is not complete."""
         reason = self._billed.get("finish_reason")
         if not self._answered:
             raise RuntimeError(
@@ -105,7 +105,7 @@ class Call:
             )
         if self._streamed and reason is None:
             raise NoReply(
-                f"The stream closed after {len(self.text)} characters, before its end.",
+                f"The stream ended early, after {len(self.text)} characters.",
                 self.text,
             )
         if self.purpose == "summary" and (
@@ -117,7 +117,7 @@ class Call:
                 what = "the model called a tool"
             else:
                 what = f"finish_reason {reason!r}"
-            why = f"The summary is not a whole text ({what}), so the memory is unchanged."
+            why = f"The summary is not complete ({what}), so the memory is unchanged."
             raise NoReply(why + _cure(reason), self.text, reason)
         if self._tool_calls:
             return {

@@ -2,7 +2,7 @@
 
 ``forecast()`` holds the conversation: the real ``Conversation`` with a real memory, and a client
 that only counts. ``prompt_tokens()`` is the same sum as a formula, for the two policies that have
-one; ``spent()`` makes dollars of it. Taught in 03 §4 and its lab.
+one; ``spent()`` converts it to dollars. Taught in 03 §4 and its lab.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from .turns import Message
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """Tokens of each message, 1 or more. They include its role, which is one token; the rest of its
-    frame comes on top.
+    frame is added.
 
-    summary  of the model's own summary, where the memory asks for one
+    summary  of the model's own summary, if the memory asks for one
     """
 
     system: int = 30
@@ -53,7 +53,7 @@ def forecast(
 ) -> list[Usage]:
     """The tokens of each turn of a conversation in which all messages of a kind are of one size.
 
-    turns   at most so many
+    turns   at most this many
     memory  as ``Conversation`` takes it
     model   gives the frame of a message, and the context window; None: ``models.CHAT``
 
@@ -84,7 +84,7 @@ def context_of(
     memory: Memory | None = None,
     model: str | None = None,
 ) -> list[ContextMessage]:
-    """The conversation of ``forecast()`` up to the request of this turn (from 1 on): instructions,
+    """The conversation of ``forecast()`` up to the request of this turn (1 or more): instructions,
     what is forgotten, what is sent, the new question. The tokens sent, and those that ask for the
     reply, are that request's prompt.
     """
@@ -158,7 +158,7 @@ def _held(
     memory: Memory | None,
     model: str | None,
 ) -> tuple[_Counting, Conversation]:
-    """The conversation after so many turns, or as many as the context window holds."""
+    """The conversation after this many turns, or as many as the context window holds."""
     model = model or models.CHAT
     client = _Counting(sizes or Sizes(), model, memory)
     conversation = Conversation(

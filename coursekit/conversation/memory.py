@@ -187,8 +187,8 @@ def trimmed(
 ) -> list[Message]:
     """What a policy would send of a list of messages whose last turn is the new one.
 
-    Raises what the policy raises. (Summarize drops here without a summary: to write one it takes a
-    model.)
+    Raises what the policy raises. (Summarize drops turns here without a summary, which only a model
+    could write.)
     """
     history = History.of(messages)
     newest = history.turns[-1].messages if history.turns else []
@@ -216,5 +216,6 @@ def _whole(policy: object, name: str, least: int) -> None:
     value = getattr(policy, name)
     if not is_number(value, whole=True) or value < least:
         raise ValueError(
-            f"{type(policy).__name__} needs {name}, a whole number from {least} up, not {value!r}."
+            f"{type(policy).__name__} needs {name}, a whole number of at least {least}, not "
+            f"{value!r}."
         )

@@ -31,7 +31,7 @@ class DamagedConversation(Portable, ValueError):
 
 
 def save(history: History, path: Path) -> None:
-    """Write a history, whole or not at all. Raises OSError."""
+    """Write a history, completely or not at all. Raises OSError."""
     head = {
         "coursekit_conversation": FORMAT,
         "instructions": history.instructions,
@@ -61,7 +61,7 @@ def load(path: Path) -> History:
 def _add_head(history: History, head: Any) -> None:
     if head["coursekit_conversation"] != FORMAT:
         raise ValueError(
-            f"its format is {head['coursekit_conversation']!r}, this version reads {FORMAT}"
+            f"its format is {head['coursekit_conversation']!r}, but this version reads {FORMAT}"
         )
     history.add(_messages(head["instructions"]))
     history.summary = head["summary"] and Summary(**head["summary"])
@@ -76,7 +76,7 @@ def _add_turn(history: History, turn: Any) -> None:
     history.add(_messages(turn["messages"]), turn["calls"])
     if len(history.turns) != turns + 1:
         raise ValueError(
-            "it is not one turn: a user's message and what followed it"
+            "it is not a turn, that is, a user's message and the replies to it"
         )
 
 

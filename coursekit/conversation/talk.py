@@ -53,7 +53,7 @@ class BaseConversation:
         )
         if not isinstance(system, str | None):
             raise TypeError(
-                f"system={system!r:.60} is not a string. Give the text of the instructions alone, "
+                f"system={system!r:.60} is not a string. Give only the text of the instructions, "
                 "without a role."
             )
         if isinstance(memory, type) or not (

@@ -71,9 +71,9 @@ class Summary:
 class NewTurn:
     """What a memory policy bases its decision on.
 
-    always      messages that are sent in any case: all instructions, and what is new
+    always      messages that are always sent: all instructions, and what is new
     earlier     the turns before, oldest first
-    summarized  how many of them a summary stands for already
+    summarized  how many of them a summary already replaces
     model       that will read it
     """
 

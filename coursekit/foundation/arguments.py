@@ -44,8 +44,8 @@ def check_client(
     if not hasattr(getattr(client, "chat", None), "completions"):
         given = "None" if client is None else f"a {type(client).__name__}"
         raise TypeError(
-            f"{name}() takes a client first, as connect{'_async' * is_async}() makes it, and "
-            f"got {given}. Nothing was sent."
+            f"{name}() needs a client from connect{'_async' * is_async}() as its first argument, "
+            f"but got {given}. Nothing was sent."
         )
     # of OpenAI, of AsyncOpenAI
     other = "__enter__" if is_async else "__aenter__"
@@ -55,7 +55,8 @@ def check_client(
         )
         cure = f" For {kind} client there is {instead}." if instead else ""
         raise TypeError(
-            f"{name}() got {kind} client, and takes one of {right}(). Nothing was sent.{cure}"
+            f"{name}() needs a client from {right}(), but got {kind} client. Nothing was "
+            f"sent.{cure}"
         )
 
 
@@ -145,7 +146,7 @@ def refuse_unknown(
     )
     if isinstance(form, type):
         raise TypeError(
-            f"response_format={form.__name__} is a class, which create() does not take. Nothing "
+            f"response_format={form.__name__} is a class, which create() does not accept. Nothing "
             f"was sent. Use client.chat.completions.parse(response_format={form.__name__}, …), or "
             'give {"type": "json_schema", …}.'
         )

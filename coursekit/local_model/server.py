@@ -57,7 +57,7 @@ def _lease(model: ModelFile) -> tuple[socket.socket, str]:
             lease = _connected(state)
     if lease is None:
         raise RuntimeError(
-            f"The server of {model.label} has ended again. Run the cell again."
+            f"The server for {model.label} stopped again. Run the cell again."
         )
     return lease
 
@@ -112,7 +112,7 @@ def _start(model: ModelFile, state: Path) -> None:
         if code is not None or time.monotonic() > until:
             process.kill()
             raise RuntimeError(
-                f"The server of {model.label} did not start (exit code {process.wait()}).\n"
+                f"The server for {model.label} did not start (exit code {process.wait()}).\n"
                 "Test the model with `coursekit local status`, then run the cell again."
             )
         time.sleep(LOOK)

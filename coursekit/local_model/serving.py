@@ -86,7 +86,7 @@ def _read(lease: socket.socket) -> bytes:
 
 
 def lock_of(state: Path) -> str:
-    """The file to lock while starting a server, taking a lease, or ending."""
+    """The file that a process locks while it starts a server, takes a lease, or exits."""
     return f"{state}.lock"
 
 

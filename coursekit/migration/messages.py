@@ -19,7 +19,7 @@ def messages(draft: Draft) -> None:
         role, calls = message["role"], message.get("tool_calls")
         if role not in target.roles:
             messages[i] = _as_user(message)
-            reason = f"{draft.name} takes {', '.join(target.roles)}"
+            reason = f"{draft.name} accepts {', '.join(target.roles)}"
             draft.note("changed", f"messages[{i}].role", role, "user", reason)
         elif calls and "tool" not in target.roles:
             texts = [*texts_of(message.get("content")), json.dumps(calls)]

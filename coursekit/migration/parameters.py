@@ -31,7 +31,7 @@ def effort(draft: Draft) -> None:
     if given is None:  # null: not every model takes it
         draft.params.pop("reasoning_effort", None)
     if target.takes("reasoning_effort") != "yes":
-        draft.drop("reasoning_effort", f"{draft.name} does not take it")
+        draft.drop("reasoning_effort", f"{draft.name} does not accept it")
         return
     wanted, reason = _wanted_effort(draft, given)
     if not target.efforts or wanted is None:
@@ -42,7 +42,7 @@ def effort(draft: Draft) -> None:
     if given is None and wanted == "none" and value != "none":
         return  # it cannot do without reasoning, so its default remains
     if value != wanted:
-        reason = f"{draft.name} takes {', '.join(target.efforts)}"
+        reason = f"{draft.name} accepts {', '.join(target.efforts)}"
     draft.put("reasoning_effort", value, reason)
 
 
@@ -61,7 +61,7 @@ def _wanted_effort(draft: Draft, given: str | None) -> tuple[str | None, str]:
             "the cap"
         )
     return source.default_effort, (
-        f"the default of {source.name}; that of {draft.name} is {target.default_effort}"
+        f"the default of {source.name}, while {draft.name} defaults to {target.default_effort}"
     )
 
 
@@ -85,18 +85,18 @@ def parameters(draft: Draft) -> None:
             )
         elif how == "default":
             default = json.dumps(rule["default"])
-            reason = f"{draft.name} takes only the default, {default},"
+            reason = f"{draft.name} accepts only the default, {default},"
             if name in draft.target.refused_while_reasoning:
                 reason += " while it reasons"
             draft.drop(name, reason)
         else:
-            draft.drop(name, f"{draft.name} does not take it")
+            draft.drop(name, f"{draft.name} does not accept it")
     if not draft.params.get("logprobs"):
-        draft.drop("top_logprobs", "there are none without logprobs")
+        draft.drop("top_logprobs", "only allowed with logprobs")
     source = draft.source
     biased = draft.params.get("logit_bias")
     if biased and source and _encoding(source) != _encoding(draft.target):
-        draft.drop("logit_bias", f"the token ids of {draft.name} are others")
+        draft.drop("logit_bias", f"{draft.name} has different token ids")
 
 
 def tools(draft: Draft) -> None:
@@ -116,11 +116,14 @@ def formats(draft: Draft) -> None:
     wanted = draft.params.get("response_format")
     kind = wanted.get("type") if isinstance(wanted, Mapping) else "json_schema"
     if wanted is not None and kind not in draft.target.formats:
-        instead = "describe the form in the prompt, and check it"
-        draft.drop("response_format", f"{draft.name} has no {kind}: {instead}")
+        instead = "describe the form in the prompt, and check the reply"
+        draft.drop(
+            "response_format",
+            f"{draft.name} does not support {kind}: {instead}",
+        )
     values = draft.target.verbosities
     if values and draft.params.get("verbosity") not in (None, *values):
-        draft.drop("verbosity", f"{draft.name} takes {', '.join(values)}")
+        draft.drop("verbosity", f"{draft.name} accepts {', '.join(values)}")
 
 
 def limits(draft: Draft) -> None:
@@ -129,7 +132,7 @@ def limits(draft: Draft) -> None:
     most = {"n": target.choices, "top_logprobs": target.top_logprobs}
     for name, limit in most.items():
         if (draft.params.get(name) or 0) > limit:
-            draft.put(name, limit, f"the most that {draft.name} gives")
+            draft.put(name, limit, f"the maximum for {draft.name}")
     for name in CAPS:
         cap = draft.params.get(name)
         if cap is None:
@@ -143,8 +146,8 @@ def limits(draft: Draft) -> None:
         free = target.context - function_tokens(sent, target.name)
         room = free - prompt_tokens(sent["messages"], target.name, free - cap)
         if 0 < room < cap:
-            holds = f"{target.context:,} tokens, prompt and reply together"
-            draft.put(name, room, f"{draft.name} holds {holds}")
+            context = f"{target.context:,} tokens for prompt and reply together"
+            draft.put(name, room, f"{draft.name} has a context of {context}")
 
 
 def _nearest(effort: str, efforts: tuple[str, ...]) -> str:

@@ -22,7 +22,7 @@ FALLBACK_SETTINGS = ("COURSEKIT_FALLBACK", "COURSEKIT_LOCAL")
 
 
 class Answering(NamedTuple):
-    """What answers instead of the real API.
+    """What answers in place of the real API.
 
     recorder  records what another server answers; None: nothing is recorded
     """
@@ -41,7 +41,7 @@ def answering(
     fallback: Any,
     local_model: Any,
 ) -> Answering | None:
-    """What answers instead of the real API; None: the real one does.
+    """What answers in place of the real API, or None if the real API does.
 
     replay   the recordings, then the fallback if there is one
     record   the author's replies file in COURSEKIT_REPLIES; or the fallback, if an argument or the
@@ -93,8 +93,8 @@ def _replay(
     arguments = fallback is not None or local_model is not None
     if arguments or any(env.get(name) for name in FALLBACK_SETTINGS):
         last = _fallback(fallback, local_model, env, recordings)
-    # Recorded models are shut down only by a day that was set. In live mode that day is for the
-    # models that answer live, and replay remains as it was recorded.
+    # Recorded models are shut down only if a day was set. In live mode that day applies to the
+    # models that answer live, and replay stays as recorded.
     live = env.get("COURSEKIT_MODE") == Mode.LIVE
     if env.get("COURSEKIT_TODAY") and not live:
         today = today_of(env)

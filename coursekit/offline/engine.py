@@ -31,11 +31,11 @@ def replaying(
     last: Layer | None = None,
     today: datetime.date | None = None,
 ) -> Layer:
-    """The layers of replay mode: recordings, then the refusal of wrong requests, then ``last``.
+    """The layers of replay mode: recordings, then the refusal of invalid requests, then ``last``.
 
     used   a file that gets a line with the path of each recording that is served, or None
-    last   answers requests that are neither recorded nor wrong; None: raises RecordingNotFound
-    today  models that were shut down by this day are refused; None: none is
+    last   answers valid requests without a recording; None: raises RecordingNotFound
+    today  models that were shut down by this day are refused; None: no model is
     """
     validation = Validation(step(last or Missing(recordings)), today=today)
     models = ModelList(step(validation))

@@ -58,7 +58,7 @@ def data_of(block: bytes) -> bytes | None:
 
 
 def is_done(block: bytes) -> bool:
-    """Whether a block is [DONE], the API's last, after which the SDK stops reading."""
+    """Whether a block is [DONE], the API's last one, after which the SDK stops reading."""
     return (data_of(block) or b"").startswith(b"[DONE]")
 
 

@@ -1,9 +1,9 @@
 """The fallback: another OpenAI-compatible server answers requests without a recording.
 
 The layer follows recordings and validation. It does not call the server itself: its ``ApiAnswer``
-says what to forward and where, and the transport does that, so that the reply can pass while it is
-written. ``model``, ids and text are the server's own, and the receipt says who answered: nothing is
-presented as OpenAI's.
+says what to forward and where, and the transport does that, so that the reply is passed on while it
+is still being written. ``model``, ids and text are the server's own, and the receipt says who
+answered: nothing is presented as OpenAI's.
 
 Only this module knows other servers; data/servers.toml lists what each of them ignores.
 """
@@ -50,7 +50,7 @@ LOOK = 0.5  # seconds to look whether a server answers at a port of this machine
 MOST = 512
 # SmolLM2 calls no tools and does not reason.
 LOCAL_IGNORES = ("tools", "tool_choice", "logit_bias", "reasoning_effort")
-# Values that request nothing.
+# Values that ask for nothing.
 NOTHING: tuple[Any, ...] = (None, False, "none", [], {})
 LOGPROBS = re.compile(rb'"logprobs"\s*:\s*\{')
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
@@ -204,7 +204,7 @@ FallbackServer = NamedServer | LocalServer
 
 
 class Fallback:
-    """Has chat completions forwarded to ``server``; passes anything else to ``inner``."""
+    """Forwards chat completions to ``server``, and passes everything else to ``inner``."""
 
     def __init__(self, inner: Layer, server: FallbackServer) -> None:
         self.inner, self.server = inner, server
@@ -253,7 +253,7 @@ class Forwarded:
     def unreachable(self, error: Exception) -> Exception:
         if isinstance(self.server, LocalServer):
             return FallbackUnreachable(
-                f"The server of {self.server.model.label} has just ended ({error}).\n"
+                f"The server for {self.server.model.label} has just stopped ({error}).\n"
                 "Run the cell again, which restarts it."
             )
         return unreachable(self.server.place().url, error)
@@ -305,7 +305,7 @@ def fallback_of(
     """
     if local_model is not None and wanted not in (None, LOCAL):
         raise ValueError(
-            "fallback= and local_model= name two servers. Give one of them."
+            "fallback= and local_model= each name a server. Give only one of them."
         )
     if wanted is None and local_model is None:
         wanted = env.get(ADDRESS, "").strip() or None
@@ -354,7 +354,7 @@ def unreachable(url: str, error: Exception) -> FallbackUnreachable:
     return FallbackUnreachable(
         f"The fallback {url} does not answer ({str(error) or type(error).__name__}), and there is "
         "no recording for this request.\n"
-        f"{start}. Or work without it: connect(fallback=False), or no {ADDRESS} in .env."
+        f"{start}. To work without it, use connect(fallback=False) or remove {ADDRESS} from .env."
     )
 
 

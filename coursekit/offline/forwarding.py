@@ -32,7 +32,7 @@ class Connections:
 
     For an address on this machine, the environment's proxy is ignored.
 
-    idle  how many are kept open between two requests; ``close`` them in the end
+    idle  how many connections stay open between requests; call ``close`` at the end
     """
 
     def __init__(self, idle: int = 20) -> None:
@@ -146,7 +146,7 @@ def passed_on(
 ) -> httpx2.Response:
     """An answer for the caller, already decoded, so without the headers of the wire format.
 
-    headers  added where the answer does not have them
+    headers  added if the answer does not have them
     """
     passed = httpx2.Headers(own_headers(response))
     for name, value in (headers or {}).items():

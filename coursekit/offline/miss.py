@@ -36,7 +36,7 @@ What to do now:
 
 
 class RecordingNotFound(Portable, LookupError):
-    """No recording answers this request. The message names the nearest one and what differs.
+    """There is no recording for this request. The message names the nearest one and what differs.
 
     request      the request's body
     nearest      the nearest recording's file, or None
@@ -66,7 +66,7 @@ class RecordingNotFound(Portable, LookupError):
 
     def _where(self) -> Iterator[str]:
         """The nearest recording, and how it differs."""
-        yield "No recording answers this request, and replay mode does not ask a model."
+        yield "There is no recording for this request, and replay mode does not call a model."
         if self.nearest is None:
             places = ", ".join(map(str, self.folders[:3]))
             yield f"There is no recording of this kind of request in {places}."

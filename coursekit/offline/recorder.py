@@ -218,7 +218,7 @@ def recorder_for(
     on: str,
     key: str = "",
 ) -> Recorder:
-    """A Recorder by the settings: COURSEKIT_RECORD_ERRORS ("400,429") and those of ``coursekit
+    """A Recorder with the settings COURSEKIT_RECORD_ERRORS ("400,429") and those of ``coursekit
     record``.
 
     Raises ValueError if the first one contains anything but HTTP statuses of errors.
@@ -354,7 +354,7 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     def _copied(
         self, sent: ApiRequest, response: httpx2.Response, start: float
     ) -> httpx2.Response:
-        """The answer for the caller; a copy is stored when all of it has passed."""
+        """The answer for the caller; a copy is stored once all of it has passed."""
         after = self.clock.now() - start
         head = ApiAnswer(
             response.status_code, sent_headers(response.headers), after=after

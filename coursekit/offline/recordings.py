@@ -201,7 +201,7 @@ def read(path: Path) -> tuple[ApiRequest, Provenance, ApiAnswer]:
         value = json.loads(path.read_text(encoding="utf-8"))
         if value["coursekit_recording"] != FORMAT:
             raise ValueError(
-                f"its format is {value['coursekit_recording']!r}, this version reads {FORMAT}"
+                f"its format is {value['coursekit_recording']!r}, but this version reads {FORMAT}"
             )
         request = value["request"]
         provenance = Provenance(**value["provenance"])

@@ -88,7 +88,7 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         return call.response()
 
     def parsed(self, request: httpx2.Request, raw: bytes) -> ApiRequest:
-        """The request as the layers see it, cached: cells are run again, and retries repeat."""
+        """The request as the layers see it, cached: cells are rerun, and requests retried."""
         seen = self._parsed.get(raw)
         path = api_path(request.url.path)
         if seen and seen.method == request.method and seen.path == path:

@@ -53,7 +53,7 @@ def clock_of(client: Any) -> Clock:
 class Attempt:
     """One attempt, as passed to ``on_attempt``. Times are seconds.
 
-    number      from 1 on
+    number      1 or more
     started     seconds since the first attempt began
     seconds     how long it took
     error       None: it succeeded

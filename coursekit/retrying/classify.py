@@ -45,11 +45,11 @@ NEVER_SENT = (
 ADVICE = {
     404: "Correct the model's name, or choose a model that this key may use.",
     413: "Send less: the body is too large.",
-    422: "Correct the request; its form is right, its content is not.",
+    422: "Correct the request: its form is valid, but its content is not.",
     "context_length_exceeded": "Shorten the conversation, or choose a model with a larger context.",
-    "unsupported_parameter": "Leave the parameter out: this model does not take it.",
+    "unsupported_parameter": "Leave the parameter out: this model does not accept it.",
     "unsupported_value": (
-        "Change the value, or leave the parameter out: this model does not take it."
+        "Change the value, or leave the parameter out: this model does not accept it."
     ),
 }
 TABLE = Path(__file__).parents[1] / "data" / "decisions.toml"

@@ -24,7 +24,7 @@ class UnusableReply(Portable, RuntimeError):
     text           as much of it as there is; may be ""
     finish_reason  "length", "content_filter", …; None if there was not even a choice
     refusal        what the model said when it declined; else None
-    reply          the whole answer, for ``Meter.add``
+    reply          the complete answer, for ``Meter.add``
     """
 
     def __init__(
@@ -67,7 +67,7 @@ def robust_completion(
     params        as ``client.chat.completions.create`` takes them, for one answer that is not
                   streamed. Without a model: ``models.CHAT``
 
-    Returns the whole text. Raises UnusableReply if it is empty, refused, filtered, or cut at
+    Returns the complete text. Raises UnusableReply if it is empty, refused, filtered, or cut at
     max_completion_tokens; the SDK's own errors if no retry helps or none is left; and ValueError
     and TypeError before anything is sent.
     """
@@ -80,7 +80,7 @@ def robust_completion(
         )
     if params.get("stream"):
         raise ValueError(
-            "robust_completion() returns one whole text: leave stream out, or use stream_text()."
+            "robust_completion() returns one complete text: leave stream out, or use stream_text()."
         )
     request = {
         "model": models.CHAT,

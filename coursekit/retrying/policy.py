@@ -1,4 +1,4 @@
-"""How often to ask again, how long to wait in between, and when to give up. Taught in 06 §7."""
+"""How often to retry, how long to wait in between, and when to give up. Taught in 06 §7."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Policy:
             "max_attempts": (
                 is_number(self.max_attempts, whole=True)
                 and self.max_attempts >= 1,
-                "a whole number from 1 on (1: no retry)",
+                "a whole number of at least 1 (1: no retry)",
             ),
             "base": (0 < self.base < math.inf, seconds),
             "cap": (0 < self.cap < math.inf, seconds),
@@ -60,7 +60,7 @@ class Policy:
                 f"{seconds}, or None",
             ),
             "jitter": (0 <= self.jitter <= 1, "a number from 0 to 1"),
-            "factor": (1 <= self.factor < math.inf, "a number from 1 on"),
+            "factor": (1 <= self.factor < math.inf, "a number of at least 1"),
             "patience": (self.patience > 0, seconds),
         }
         for name, (good, wanted) in checks.items():
@@ -70,7 +70,7 @@ class Policy:
                 )
 
     def ceiling(self, attempt: int) -> float:
-        """The longest wait of our own after attempt number ``attempt`` (from 1 on), seconds."""
+        """The longest wait of our own after attempt number ``attempt`` (1 or more), seconds."""
         try:
             return min(self.cap, self.base * self.factor ** (attempt - 1))
         except OverflowError:
@@ -79,7 +79,7 @@ class Policy:
     def wait(
         self, attempt: int, error: BaseException | None, rng: random.Random
     ) -> float:
-        """Seconds to wait after attempt number ``attempt`` (from 1 on) failed with ``error``; see
+        """Seconds to wait after attempt number ``attempt`` (1 or more) failed with ``error``; see
         the formula above.
         """
         ceiling, least = self.ceiling(attempt), retry_after(error)
@@ -96,7 +96,7 @@ class Policy:
     ) -> tuple[float | None, str]:
         """What to do after a failed attempt.
 
-        attempt  its number, from 1 on
+        attempt  its number, 1 or more
         elapsed  seconds since the first one began
         Returns the seconds to wait before the next one, and why; None for the seconds: give up.
         """

@@ -1,8 +1,8 @@
-"""A retry storm: many clients turn to a server at once, and each asks again until it is served.
+"""A retry storm: many clients call a server at once, and each retries until it is served.
 
 A discrete-event simulation: nothing waits, and one seed gives one result. The server is the
 simplest that has a limit: it serves the first ``capacity`` requests of each whole second and
-refuses the rest at once. Taught in 06 §7.
+refuses the rest immediately. Taught in 06 §7.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def storm(
 
     policy    its waits, max_attempts and deadline count; a refusal carries no Retry-After
     clients   how many, 1 to 10,000
-    capacity  calls that the server serves in each whole second, from 1 on
+    capacity  calls that the server serves in each whole second, 1 or more
     seed      of the jitter
 
     Returns a Storm. Raises ValueError for numbers out of range.
@@ -75,7 +75,7 @@ def storm(
     if not 1 <= clients <= 10_000 or capacity < 1:
         raise ValueError(
             f"clients={clients}, capacity={capacity}: give 1 to 10,000 clients and a capacity "
-            "from 1 on."
+            "of at least 1."
         )
     rng = random.Random(seed)
     # (time, client, number of its attempt): a heap already

@@ -103,9 +103,9 @@ def view(needs: Needs, setting: GaugeSetting, model: str) -> str:
             whole.append(effort)
         elif each.filled.ending == "empty":
             lost.append(f"with {effort}, you pay {each.cost} for nothing")
-    enough = "not enough for a whole answer with any effort"
+    enough = "not enough for a complete answer with any effort"
     if whole:
-        enough = f"enough for a whole answer with {', '.join(whole)}"
+        enough = f"enough for a complete answer with {', '.join(whole)}"
     waste = f"{'; '.join(lost)}." if lost else ""
     return (
         f'<div class="coursekit-gauge"><p><b>{setting.budget:,} tokens: {escape(enough)}.</b> '

@@ -82,7 +82,7 @@ def strip(
     one of them, as bars; and all of them in a table that can be unfolded.
 
     threshold  0 to 1: tokens below it get a thick dashed frame, and a mark in the table
-    place      the number of the token with the bars, from 1 on; beyond the end: the last one
+    place      the number of the token with the bars, 1 or more; beyond the end: the last one
 
     Returns HTML with all text escaped; the alternatives are also in each box's title.
     """

@@ -38,7 +38,10 @@ def view(reply: ChatCompletion, limit: int, *, rest: bool) -> str:
         "completion_tokens": limit,
     }
     cost = dollars(price_of(usage, reply.model, on=day_of(reply)).total)
-    color, verdict = BLUE, "The text breaks off, so a reader can see the cut."
+    color, verdict = (
+        BLUE,
+        "The text stops mid-sentence, so a reader can see the cut.",
+    )
     if looks_finished(shown):
         color = RED
         verdict = "⚠ The text looks finished. Only the finish_reason says that it is not."

@@ -44,7 +44,7 @@ def view(load: Load) -> str:
     runs = {name: simulate(name, load) for name in STRATEGIES}
     keys = {
         "from a request to its answer": f"background-color:{BLUE}",
-        "✕ refused with 429, and given up": "display:none",
+        "✕ refused with a 429, not retried": "display:none",
     }
     return (
         f'<div class="coursekit-throughput" style="line-height:1.4">{_law(load, rates_of(load))}'

@@ -30,14 +30,12 @@ def repository_or_error() -> Path:
 
 
 def notebooks_in(folder: Path) -> list[Path]:
-    """The notebooks in a folder, except those that JupyterLab's + has made and that still
-    have its name.
-    """
+    """The notebooks in a folder, except those from JupyterLab's + that still have its name."""
     return sorted(path for path in folder.glob("*.ipynb") if not unnamed(path))
 
 
 def unnamed(path: Path) -> bool:
-    """Whether this is a notebook to try things in, as JupyterLab names it: no part of the
+    """Whether this is a scratch notebook with the name that JupyterLab gave it: not part of the
     course.
     """
     return path.suffix == ".ipynb" and path.stem.startswith("Untitled")
@@ -49,8 +47,8 @@ def all_notebooks(root: Path) -> list[Path]:
 
 
 def notebooks_of(root: Path, names: Sequence[str]) -> list[Path]:
-    """The notebooks of these lessons; none named: of all. Raises UnknownLesson, and CommandError
-    where there are none.
+    """The notebooks of these lessons, or of all if none is named. Raises UnknownLesson, and
+    CommandError if there are no notebooks.
     """
     stems = [lesson(name).stem for name in names]
     every = all_notebooks(root)
@@ -63,8 +61,8 @@ def notebooks_of(root: Path, names: Sequence[str]) -> list[Path]:
 
 
 def agrees(question: str) -> bool:
-    """Ask the person at the keyboard; whether they said yes. Raises CommandError if there is
-    none.
+    """Ask the person at the keyboard, and return whether they said yes. Raises CommandError if
+    there is no keyboard.
     """
     try:
         answer = input(f"{question} [y/N] ")

@@ -67,7 +67,7 @@ def test_the_gauge_follows_its_controls(page: ChapterPage) -> None:
         budget.get_by_role("slider").press("PageUp")
     expect(
         cell.get_by_text(
-            "1,250 tokens: enough for a whole answer with low, high."
+            "1,250 tokens: enough for a complete answer with low, high."
         )
     ).to_be_visible()
     assert row(cell, "high") == ["1,216", "1", "33", "0"]

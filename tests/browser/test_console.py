@@ -357,12 +357,14 @@ def test_rows_are_renamed_merged_and_removed(
     )
     change.get_by_label("New name").fill("Bo K.")
     change.get_by_label("New name").press("Enter")
-    expect(console.locator("#done")).to_have_text("Bo is Bo K. now.")
+    expect(console.locator("#done")).to_have_text(
+        "Bo K. is the new name of Bo."
+    )
     open_change("ada 2")
     change.get_by_label("Same person as").select_option("Ada")
     change.get_by_role("button", name="Merge").press("Enter")
     expect(console.locator("#done")).to_have_text(
-        "ada 2 and Ada are one row now."
+        "ada 2 and Ada are now one row."
     )
     expect(console.locator("tbody tr")).to_have_count(2)
     assert [ask(running, keys[name]) for name in ("Ada", "ada", "Bo")] == [

@@ -47,7 +47,7 @@ def test_choose_predict_run(
     cell.get_by_role("button", name="Run").press("Enter")
     expect(board.locator("tbody tr")).to_have_count(1)
     expect(board).to_contain_text(
-        "Gave up after 1 attempt. The account has no money left."
+        "Gave up after 1 attempt. The account is out of credit."
     )
 
     cell.get_by_label("What goes wrong").select_option("the answer breaks off")

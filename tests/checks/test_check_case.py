@@ -197,7 +197,7 @@ def test_what_must_be_new_may_not_be_the_argument_itself() -> None:
     def same(items: list[int]) -> list[int]:
         return items
 
-    with pytest.raises(Misuse, match="very object"):
+    with pytest.raises(Misuse, match="same object"):
         call([1], expects=[1], new=True).run(same)
     assert call([1], expects=[1], new=True).run(list) == [1]
     assert call([1], expects=[1]).run(same) == [1]

@@ -151,7 +151,7 @@ def test_an_endless_loop_is_told() -> None:
     said = repr(made(*TWO, seconds=0.2).result(double))
     assert "✗ double: never returned (case 1 of 2)" in said
     assert "nothing within 0.2 seconds" in said
-    assert "A loop in it never ends" in said
+    assert "It contains a loop that never ends" in said
     assert "More: check.double.hint(1)" in said
 
 

@@ -138,8 +138,8 @@ def attempt(solve: Solve, *, seed: int = 1) -> ScoredRun:
         ran = run(whole, awaits=True, seconds=SECONDS)
     if ran.endless:
         raise RunEnded(
-            f"solve() did not end after computing for {SECONDS:g} seconds. Does a loop in it "
-            "never await, or does it call time.sleep()?"
+            f"solve() was still computing after {SECONDS:g} seconds. Does it have a loop that "
+            "never awaits, or does it call time.sleep()?"
         )
     if isinstance(ran.error, Deadlock):
         raise RunEnded(
@@ -274,8 +274,8 @@ def _lost(api: HostileApi) -> str:
 def _why_ended(api: HostileApi) -> str:
     if len(api.requests) >= MOST_REQUESTS:
         return (
-            f"solve() had sent {MOST_REQUESTS:,} requests for 200 tickets. Something in"
-            " it repeats forever."
+            f"solve() had sent {MOST_REQUESTS:,} requests for 200 tickets. It is"
+            " probably in an endless loop."
         )
     return (
         f"solve() was not done after {MOST_SECONDS / 3600:g} hours of virtual time."

@@ -28,16 +28,16 @@ RUBRIC = (
     ),
     (
         SPEND,
-        "20 × the share of the budget that is left; half of that for a report over 10 % off.",
+        "20 × the share of the budget that is left; half of that if the report is over 10% off.",
     ),
-    (TIME, f"20 up to {FAST:g} s, falling evenly to 0 at {SLOW:g} s."),
+    (TIME, f"20 for up to {FAST:g} s, falling evenly to 0 at {SLOW:g} s."),
     (
         WASTE,
         f"20, minus 1 for every {PER_WASTED:g} requests that could not have helped.",
     ),
     (
         TRUNCATION,
-        f"20, minus {PER_TRUNCATED:g} for each text that is delivered as an answer and is not one.",
+        f"20, minus {PER_TRUNCATED:g} for each incomplete text delivered as an answer.",
     ),
 )
 

@@ -12,7 +12,7 @@ EARLY = "sent before Retry-After was over"
 GONE = "to a model known to be gone"
 EMPTY = "to an account known to be empty"
 AGAIN = "about a ticket that had its answer"
-WRONG = "a wrong request once more"
+WRONG = "an invalid request, sent again"
 FINAL = (400, 401, 403, 404, 422)
 TOLERANCE = 0.0015  # seconds; waits are given in whole milliseconds
 

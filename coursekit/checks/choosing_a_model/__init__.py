@@ -63,7 +63,7 @@ def parse_ticket(
     why: str = "",
     **more: str,
 ) -> Case:
-    """A ticket out of a reply, or a ValueError that says what is wrong with it."""
+    """A case: the ticket in a reply, or a ValueError that says what is wrong with it."""
     answer = reply_with({"content": content, **more})
     return call(
         answer,

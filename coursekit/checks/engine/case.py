@@ -175,7 +175,7 @@ def call(
             got is place for place in places if isinstance(place, list | dict)
         ):
             raise Misuse(
-                "the very object that was passed in",
+                "the same object that was passed in",
                 "A change to one changes both. Return a new one.",
             )
         return got

@@ -29,12 +29,10 @@ from .running import SECONDS, NotAwaitable, Ran, run
 from .virtual_loop import Deadlock
 
 FIRST = "Hint 1: "
-ENDLESS = (
-    "A loop in it never ends, or it waits for something that never happens."
-)
+ENDLESS = "It contains a loop that never ends, or it waits for something that never happens."
 LEFT = " It could not be stopped: restart the kernel (Kernel > Restart)."
 AWAIT = (
-    "Calling an async function only makes a coroutine: write await {name}(…)."
+    "Calling an async function only creates a coroutine: write await {name}(…)."
 )
 TEXTS = "exercises.toml"
 NONE = "None"  # in a row: TOML has no null
@@ -174,7 +172,7 @@ class Exercise:
             )
         if error := newer_with_syntax_error(self.name):
             why = (
-                f"{error}. So Python still has the older version. Fix the cell, run it,"
+                f"{error}, so Python still has the older version. Fix the cell, run it,"
                 " then check again."
             )
             return self._without_case("old", why)
@@ -257,7 +255,7 @@ class Exercise:
             return (
                 "wrong",
                 describe(ran.value),
-                "With yield in it, a call only makes a generator. Use return.",
+                "A function with yield only creates a generator. Use return.",
             )
         if ran.value is None and case.expected is not None and not case.why:
             why += (

@@ -1,9 +1,9 @@
 """The Batch API: /v1/files and /v1/batches.
 
-A batch has limits of its own at the real API, so the account's requests and tokens a minute, and
+The real API has separate limits for batches, so the account's requests and tokens per minute, and
 its dollars, do not count. A request without a recording fails when the batch is created, in process
 as RecordingNotFound: it could never be answered. Left out: batches that expire, and all endpoints
-but chat completions.
+except chat completions.
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ class BatchApi:
             results = [answered(line, self.answers, self.rng) for line in lines]
         with self._lock:
             if len(self._jobs) >= MOST:
-                text = f"The offline API remembers {MOST} batches of a client. Make a new client."
+                text = (
+                    f"The offline API keeps at most {MOST} batches for a client. Create a new "
+                    "client."
+                )
                 headers = {"x-should-retry": "false"}
                 return error_answer(
                     429, text, code="too_many_batches", headers=headers

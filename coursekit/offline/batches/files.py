@@ -1,7 +1,7 @@
 """/v1/files of the offline API: files for the Batch API, in memory, for one client or one learner.
 
-Shapes are those of the SDK's types (openai.types.FileObject, FileDeleted). Left out: every purpose
-but "batch", and files that expire.
+Objects have the shapes of the SDK's types (openai.types.FileObject, FileDeleted). Left out: every
+purpose except "batch", and files that expire.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class StoredFile:
 
 @dataclass(eq=False)
 class FileStore:
-    """Stores files, and answers the requests below /v1/files.
+    """Stores files, and answers the requests to /v1/files and its subpaths.
 
     stamp  the time in seconds since 1970
     rng    source of the ids
@@ -83,7 +83,7 @@ class FileStore:
         return self._files.get(name)
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        """The answer to a request whose path is /v1/files or below it."""
+        """The answer to a request whose path is /v1/files or begins with it."""
         name, _, rest = below(FILES, request.path).partition("/")
         match (request.method, bool(name), rest):
             case ("POST", False, _):
@@ -117,7 +117,7 @@ class FileStore:
         purpose = fields["purpose"][1].decode("utf-8", "replace")
         if purpose != "batch":
             text = (
-                "The offline API keeps files for purpose 'batch' alone, and this one is for "
+                "The offline API accepts only files with purpose 'batch', but this one has purpose "
                 f"'{purpose[:40]}'."
             )
             return refusals.refusal(text, param="purpose", code="invalid_value")
@@ -174,7 +174,7 @@ def no_such_file(name: str) -> ApiAnswer:
 
 def full() -> ApiAnswer:
     text = (
-        f"The offline API keeps {ROOM:,} bytes and {MOST} files of a client, and there is no room "
-        "for this one. Delete some: client.files.delete(id)."
+        f"The offline API stores at most {ROOM:,} bytes and {MOST} files for a client, so there is "
+        "no room for this one. Delete some: client.files.delete(id)."
     )
     return error_answer(413, text, code="storage_full")

@@ -1,6 +1,6 @@
-"""The input file of a batch: one request a line, checked as the real API does, and answered.
+"""The input file of a batch: one request per line, checked as the real API does, and answered.
 
-The codes of faulty files are those that users report: empty_file, invalid_json_line,
+The error codes for faulty files are those that users have reported: empty_file, invalid_json_line,
 duplicate_custom_id, url_mismatch, model_mismatch. The sentences are our own, except that of
 invalid_json_line.
 """
@@ -118,7 +118,7 @@ def _fault_of(value: Any, lines: dict[str, Line]) -> dict[str, Any] | None:
         return _fault("duplicate_custom_id", text, "custom_id")
     first, model = next(iter(lines.values()), None), value["body"].get("model")
     if first is not None and model != first.body.get("model"):
-        text = f"The model '{model}' is not that of the first line. A batch is for one model."
+        text = f"The model '{model}' differs from that of the first line. A batch is for one model."
         return _fault("model_mismatch", text, "body.model")
     return None
 
@@ -138,7 +138,7 @@ def _answer(line: Line, answers: Layer) -> ApiAnswer:
     if answer.forward is None:
         return answer
     text = (
-        "A batch is answered from recordings, and this request has none. Send it by itself for "
-        "the fallback."
+        "A batch is answered from recordings, and this request has none. To use the "
+        "fallback, send it as a single request."
     )
     return refusals.refusal(text, code="not_recorded")

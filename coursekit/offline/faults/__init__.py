@@ -1,7 +1,7 @@
 """Faults on purpose: failures of the real API and the network, on request.
 
-A fault is a plain value. The ``Faults`` layer, of which each client has its own, counts how often
-it has struck. So a cell that creates its client again shows the same each time.
+A fault is a plain value. Each client has its own ``Faults`` layer, which counts how often a fault
+has struck. So a cell that creates its client again shows the same failures each time.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ ARGUMENTS_OF = {
 DAY = 86_400
 # by argument: the least, the most, whether only whole numbers, and the same in words
 RANGES: Mapping[str, tuple[float, float, bool, str]] = {
-    "times": (1, math.inf, True, "a whole number from 1 on, or math.inf"),
-    "after": (0, sys.maxsize, True, "a whole number from 0 on"),
+    "times": (1, math.inf, True, "a whole number of at least 1, or math.inf"),
+    "after": (0, sys.maxsize, True, "a whole number of at least 0"),
     "probability": (0, 1, False, "a number from 0 to 1"),
     "retry_after": (
         0.001,
@@ -83,23 +83,23 @@ class Fault:
               "slow"          a drip: each event is ``seconds`` late, so that no longer read
                               timeout fires
     times   how many requests it strikes, math.inf for all. Default: 1; with ``probability``, all
-    after   of the kinds instead of an answer: how many requests pass first (default 0); of those
+    after   for the kinds instead of an answer: how many requests pass first (default 0); for those
             within an answer: how many chunks with content arrive first (default: half of them)
     probability  0 … 1: strikes each request with this probability. Without it, faults are a script:
                  they strike in the order of the list, each once the one before it is used up
-    retry_after  seconds in the header Retry-After: of rate_limit (default 1), server_error and
+    retry_after  seconds in the header Retry-After: for rate_limit (default 1), server_error and
                  overloaded (default: no such header)
-    lasts   instead of times: seconds from its first strike in which it strikes every request.
-            A request that arrives before its Retry-After is over starts them again. Unless
+    lasts   instead of times: the seconds, from its first strike, during which it strikes every
+            request. A request that arrives before its Retry-After is over starts them again. Unless
             retry_after is given, rate_limit and overloaded ask for the seconds that are left
-    seconds  of slow: how late each event is (default 1)
-    abrupt  of cut_stream: True breaks the connection, which the SDK reports. False closes it in
-            good order, without an error: the missing finish_reason is the only sign
+    seconds  for slow: how late each event is (default 1)
+    abrupt  for cut_stream: True breaks the connection, which the SDK reports. False closes it
+            cleanly, without an error: the missing finish_reason is the only sign
 
     The kinds within an answer also strike a request that is not streamed: cut_stream breaks the
-    connection in the middle of the body (the SDK asks again, and the API bills again), malformed
-    cuts the JSON, stream_error is a 500, slow sends the body in ten pieces. An answer that is an
-    error of its own is unchanged.
+    connection in the middle of the body (the SDK retries, and the API bills again), malformed cuts
+    the JSON, stream_error is a 500, slow sends the body in ten pieces. An answer that is already an
+    error is unchanged.
 
     Raises ValueError for an unknown kind, a value out of range, or an argument of another kind.
     """
@@ -134,7 +134,7 @@ class Fault:
             self._check(name, within, wanted)
         for name, kinds in ARGUMENTS_OF.items():
             unset = getattr(self, name) is None or getattr(self, name) is False
-            wanted = f"left out: it is for {', '.join(kinds)}"
+            wanted = f"left out: it is only for {', '.join(kinds)}"
             self._check(name, unset or self.kind in kinds, wanted)
 
     def _check(self, name: str, good: bool, wanted: str) -> None:
@@ -146,10 +146,10 @@ class Fault:
 
 
 class Faults:
-    """Strikes requests with faults; the others go on to the next layer.
+    """Strikes requests with faults, and passes the others to the next layer.
 
     faults  see ``Fault``
-    rng     decides by chance where a fault has a probability, and makes request ids
+    rng     decides about faults with a probability, and makes request ids
     now     the time by which faults last, in seconds
     """
 
@@ -286,9 +286,9 @@ def fault_list(given: Any) -> list[Fault]:
 
 def _needs_a_recording(fault: Fault, source: str) -> ApiAnswer:
     text = (
-        f'Fault("{fault.kind}") changes a recorded answer, and nothing is recorded for this '
-        f"request: {source} would answer it, and that answer is passed on as it arrives. Send a "
-        "request that is recorded, or use a fault that comes instead of an answer: "
+        f'Fault("{fault.kind}") changes a recorded answer, but there is no recording for '
+        f"this request: {source} would answer it, and a fault cannot change that answer. Send a "
+        "recorded request, or use a fault that replaces the answer: "
         f"{', '.join(INSTEAD)}."
     )
     headers = {"x-should-retry": "false"}

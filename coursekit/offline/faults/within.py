@@ -1,7 +1,7 @@
 """Faults within an answer: pure functions from the right answer to the one that arrives.
 
-``after`` is the number of chunks with content that arrive unchanged; None: half of them. Of an
-answer that is not streamed, half of the bytes arrive.
+``after`` is the number of chunks with content that arrive unchanged; None: half of them. If the
+answer is not streamed, half of its bytes arrive.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CONTENT = ("content", "tool_calls", "refusal")
 
 
 def cut(answer: ApiAnswer, after: int | None, abrupt: bool) -> ApiAnswer:
-    """The answer ends early. A stream may end in good order; a body breaks off."""
+    """The answer ends early. A stream may end cleanly; a body breaks off."""
     if answer.events is None:
         return replace(answer, body=_half(answer.body), breaks=True)
     place = _place(answer.events, after)

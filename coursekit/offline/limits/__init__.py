@@ -1,1 +1,1 @@
-"""An account's limits: what it may use a minute, what it has spent, and what the API then says."""
+"""An account's limits: what it may use per minute, what it has spent, and how the API answers."""

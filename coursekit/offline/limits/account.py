@@ -3,9 +3,9 @@
 Limits are token buckets that refill continuously, as the arithmetic of genuine 429s shows: "Limit
 30000, Used 29937, Requested 385. Please try again in 644ms" is (29937 + 385 - 30000) / (30000 / 60
 s). A refused request counts as a request ("unsuccessful requests contribute to your per-minute
-limit") and takes no tokens. A program that asks again and again keeps the bucket full, which is why
-a genuine 429 for requests always names the whole interval ("Limit 3, Used 3, Requested 1. Please
-try again in 20s").
+limit") and takes no tokens. A program that keeps retrying keeps the bucket full, which is why a
+genuine 429 for requests always names the whole interval ("Limit 3, Used 3, Requested 1. Please try
+again in 20s").
 """
 
 from __future__ import annotations
@@ -66,14 +66,14 @@ def _reset(limit: int, used: float) -> str:
 class Account:
     """The limits of an account. Clients that are given the same account share them.
 
-    rpm, tpm   requests and tokens per minute, of each model by itself; None: what is usual for it
+    rpm, tpm   requests and tokens per minute, for each model separately; None: its usual limits
                (models.toml)
-    spend      dollars until insufficient_quota; None: no end
+    spend      dollars until insufficient_quota; None: no limit
     models     limits of single models, which override rpm and tpm:
                {"gpt-4o": {"rpm": 3, "tpm": 40_000}}
     reserve_output  whether a request takes its max_completion_tokens (for each of n) if these are
                     more than its prompt. The documentation says so; genuine headers since April
-                    2025 show the prompt alone.
+                    2025 show only the prompt.
 
     spent      dollars so far (Decimal)
 
@@ -108,9 +108,9 @@ class Account:
             self._clock = self._clock or offered
         if _speed(self._clock) != _speed(offered):
             raise ValueError(
-                f"This account is used at speed {_speed(self._clock)!r}, and now at "
+                f"Clients of this account use speed {_speed(self._clock)!r}, but this one uses "
                 f"{_speed(offered)!r}. Clients that share an account share its time: give them "
-                "the same speed=, or an account each."
+                "the same speed=, or give each its own account."
             )
         return self._clock
 
@@ -214,7 +214,7 @@ class _Bucket:
 
 @lru_cache(maxsize=1024)
 def limited(model: str, tokens: int = 0) -> str:
-    """The name whose limits count: a model's snapshots share its limits, its long prompts have
+    """The name whose limits count: a model's snapshots share its limits, and its long prompts have
     their own.
     """
     if not models.known(model):
@@ -225,7 +225,7 @@ def limited(model: str, tokens: int = 0) -> str:
 
 
 def _named(model: str) -> bool:
-    """Whether a refusal says whose limit it is, where that is not the model that was asked for."""
+    """Whether a refusal says whose limit it is, for one that is not the requested model's own."""
     return (
         models.known(model)
         and models.get(model).limit_named
@@ -268,7 +268,7 @@ def _limit(name: str, value: Any) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
     raise ValueError(
-        f"{name}={value!r:.40} is not a limit. Give a whole number per minute, from 1 on."
+        f"{name}={value!r:.40} is not a limit. Give a whole number per minute, 1 or more."
     )
 
 
@@ -279,7 +279,8 @@ def _limits_of_model(name: str, limits: Mapping[str, int]) -> dict[str, int]:
         or set(limits) - {"rpm", "tpm"}
     ):
         raise ValueError(
-            f'The limits of model {name!r} are {limits!r:.60}. Give {{"rpm": …, "tpm": …}}, or one.'
+            f'The limits of model {name!r} are {limits!r:.60}. Give {{"rpm": …, "tpm": …}} or one '
+            "of the two."
         )
     for key, value in limits.items():
         if _limit(key, value) is None:

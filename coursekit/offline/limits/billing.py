@@ -48,13 +48,13 @@ def _first(parts: list[dict[str, Any]], name: str) -> Any:
 def _counted_usage(
     parts: list[dict[str, Any]], body: Mapping[str, Any]
 ) -> dict[str, int]:
-    """The usage of a stream that was not asked to report it: it is billed all the same."""
+    """The usage of a stream that was not asked to report it: it is billed anyway."""
     texts = []
     for part in parts:
         for choice in part.get("choices", ()):
             texts.append(choice.get("delta", {}).get("content") or "")
     prompt = _count(body.get("messages"), body) or estimated_tokens(body)
-    # Where they cannot be counted: the API sends about one token a chunk.
+    # Where they cannot be counted: the API sends about one token per chunk.
     completion = _count("".join(texts), body) or sum(map(bool, texts))
     return {
         "prompt_tokens": prompt,

@@ -1,4 +1,5 @@
-"""What the API says when nothing is wrong with the request: a limit is reached, or it fails itself.
+"""What the API says when nothing is wrong with the request: a limit is reached, or the API itself
+fails.
 
 All are short answers: none carries openai-processing-ms or openai-version. Their words are in
 data/refusals.toml.
@@ -28,7 +29,7 @@ def rate_limited(
 ) -> ApiAnswer:
     """429 rate_limit_exceeded.
 
-    model  as the API names it here: the request's, and whose limit it is where that is another
+    model  as the API names it here: the request's model and, if its limit is another's, that one
     unit   "requests" or "tokens"
     wait   seconds until the request fits, > 0
     per    "min" or "day"
@@ -60,7 +61,9 @@ def request_too_large(
     requested: int,
     headers: Mapping[str, str],
 ) -> ApiAnswer:
-    """429 for a request above the whole limit: no retry-after, because waiting does not help."""
+    """429 for a request that exceeds the limit by itself: no retry-after, because waiting does not
+    help.
+    """
     given = {
         "organization": organization,
         "limit": limit,

@@ -18,10 +18,10 @@ from .estimate import estimated_tokens, output_limit
 
 @dataclass(eq=False)
 class RateLimits:
-    """Refuses what is over the account's limits; adds the headers to all other answers.
+    """Refuses requests over the account's limits; adds the headers to all other answers.
 
     account  None: nothing is refused, and answers get the headers of an account without other
-             requests, unless they were recorded with headers of their own
+             requests, unless they were recorded with their own
     """
 
     inner: Layer

@@ -1,6 +1,6 @@
 """A whole answer as the chunks of a stream, cut at its tokens and in the order of the real API.
 
-What has no chunks (sound, calls of custom tools) raises NoSuchForm.
+Audio and calls of custom tools cannot be split into chunks: they raise NoSuchForm.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ Piece = tuple[JsonDict, JsonDict | None]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds of a drawn answer: a log-normal wait for the first token, then log-normal gaps.
+    """Times of an answer, drawn at random, in seconds: a log-normal wait for the first token, then
+    log-normal gaps.
 
     first  median wait: that of ``openai-processing-ms`` in public recordings of streams (2025-26)
            is 0.354 s for gpt-4o and 0.317 s for gpt-4o-mini, and the 90th percentile is twice that
@@ -73,7 +74,7 @@ def chunks(
                 whether there is usage
     cut_after   the stream ends, unfinished, after this many pieces of text; None: it finishes
 
-    Raises NoSuchForm for what has no chunks: sound, calls of custom tools.
+    Raises NoSuchForm for audio and calls of custom tools.
     """
     counted = options_of(body).get("include_usage") is True
     usage = {"usage": None} if counted else {}
@@ -159,7 +160,7 @@ def _pieces(choice: Json, model: str) -> list[Piece]:
     custom = any(call.get("type") != "function" for call in calls)
     if message.get("audio") or custom:
         raise NoSuchForm(
-            "Sound, and calls of custom tools, are not cut into chunks."
+            "Audio and calls of custom tools cannot be split into chunks."
         )
     opening: JsonDict = {"role": message.get("role", "assistant")}
     opening["content"] = None if text is None else ""

@@ -1,7 +1,7 @@
 """A recorded answer in the requested form: whole or streamed, with or without its usage.
 
-An answer that did not end is never made to look complete. What a form cannot show (sound, a count
-that cannot be known) is not made up: the answer then does not have that form.
+An answer that did not end is never made to look complete. Nothing is made up: if a form cannot
+represent part of an answer (audio, a count that is unknown), the answer does not have that form.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ GROWING = ("content", "refusal", "arguments", "reasoning", "reasoning_content")
 
 
 def as_asked(answer: ApiAnswer, body: Json) -> ApiAnswer:
-    """A recorded answer in the requested form; its source says what was done to it.
+    """A recorded answer in the requested form; its source names the conversion.
 
     answer  recorded for a request that differs only in ``stream`` and ``stream_options``
-    body    the body of the request that asks now
+    body    the body of the present request
 
     A refusal is the same in every form. Raises NoSuchForm if the answer does not have the form.
     """
@@ -50,7 +50,7 @@ def as_asked(answer: ApiAnswer, body: Json) -> ApiAnswer:
 
 
 def _streamed(answer: ApiAnswer, body: Json) -> ApiAnswer:
-    """A whole answer as a stream that takes as long; the model's facts say how much of that time
+    """A complete answer as a stream that takes the same time. The model's facts say how much of it
     passes before the first piece.
     """
     completion = next(iter(objects_of(answer)), {})
@@ -110,7 +110,7 @@ def _assembled(answer: ApiAnswer, body: Json) -> ApiAnswer:
 
 
 def _with_options(answer: ApiAnswer, body: Json) -> ApiAnswer:
-    """A stream with the usage and the obfuscation that are asked for."""
+    """A stream with the usage and the obfuscation that the request asks for."""
     options, source = options_of(body), answer.source
     counted = options.get("include_usage") is True
     left_out = set() if counted else {"usage"}
@@ -122,7 +122,7 @@ def _with_options(answer: ApiAnswer, body: Json) -> ApiAnswer:
     if counted and ended and not _usage(stream):
         [whole] = objects_of(_assembled(answer, body))
         if whole["usage"] is None:
-            raise NoSuchForm("Its usage cannot be known.")
+            raise NoSuchForm("Its usage cannot be determined.")
         last = {**stream[-1], "choices": [], "usage": whole["usage"]}
         added.append(Event(answer.seconds, sse(last)))
         source += ", usage counted"

@@ -24,7 +24,7 @@ class NoLocalReply(Portable, LookupError):
 
     def __init__(self, body: Json) -> None:
         super().__init__(
-            "No reply was taken from the local model for "
+            "There is no reply from the local model for "
             f"{json.dumps(_sampling(body), ensure_ascii=False)}.\n"
             "Add it to TO_TAKE in tests/data_tools/local_replies.py, and run that module."
         )

@@ -60,7 +60,7 @@ class Replay:
     def _in_another_form(
         self, request: ApiRequest
     ) -> tuple[ApiAnswer, str] | None:
-        """An answer that was recorded whole, as the requested stream, and the reverse."""
+        """A recorded complete answer as the requested stream, or the reverse."""
         for name in names_of_other_forms(request):
             if (found := self._next_of(name)) is None:
                 continue

@@ -46,7 +46,7 @@ class Reply:
     when           further conditions on the request body, by parameter name, e.g. {model = "o3",
                    stream = true}
     text, texts    what the model says; several texts for n > 1
-    refusal        said in place of text
+    refusal        what the model says instead when it refuses
     reasoning      hidden reasoning tokens
     cached         tokens of the prompt that were read from the cache
     cut_after      a stream ends without an error, unfinished, after this many text events
@@ -75,8 +75,8 @@ def dialogue(
 ) -> Iterator[tuple[JsonDict, Reply]]:
     """The requests and replies of one ``[[dialogue]]`` of a replies file.
 
-    A dialogue is what learners are likely to ask, but no cell does. Each request has the history
-    before it.
+    A dialogue contains requests that learners are likely to send, although no cell does. Each
+    request has the history before it.
 
     turns    pairs of what the user says and what the model replies
     request  the other parameters of each request, e.g. {model = "gpt-4o", max_tokens = 500}
@@ -211,8 +211,8 @@ def last_user_text(body: Any) -> str:
 def _generated(text: str, body: Json, reply: Reply) -> tuple[list[str], str]:
     """The tokens of ``text`` that the model generates, and why it finishes.
 
-    It stops before the first of the stop sequences, and at the token limit, which counts hidden
-    reasoning too.
+    It stops before the first of the stop sequences, and at the token limit, which also counts
+    hidden reasoning.
     """
     if reply.refusal is not None:
         return [], "stop"

@@ -1,1 +1,1 @@
-"""What the API refuses: its words, the form of a request, and what one model does not do."""
+"""What the API refuses: its words, the form of a request, and what a model does not support."""

@@ -1,4 +1,4 @@
-"""What one model refuses of a well-formed request, by its facts in data/models.toml."""
+"""What a model refuses in a well-formed request, according to its facts in data/models.toml."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def check_null(name: str, model: Model) -> None:
 
 
 def check_compatible(body: Json, model: Model) -> None:
-    """Refuses parameters of which a search model accepts no value."""
+    """Refuses parameters for which a search model accepts no value."""
     given = [name for name in model.incompatible if body.get(name) is not None]
     refuse_arguments("incompatible_arguments", given)
 

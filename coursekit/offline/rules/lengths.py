@@ -50,8 +50,8 @@ def check_lengths(body: Json, model: Model) -> None:
 
 
 def prompt_tokens(messages: list[Json], model: str, limit: float) -> int:
-    """The prompt's tokens, counted where they may exceed the limit; 0 where they cannot, or cannot
-    be counted.
+    """The prompt's tokens, counted if they may exceed the limit; 0 if they cannot, or if they
+    cannot be counted.
     """
     text = "".join(texts(messages))
     room = limit - OVERHEAD * len(
@@ -69,7 +69,7 @@ def prompt_tokens(messages: list[Json], model: str, limit: float) -> int:
     return _count(tuple(plain), model)
 
 
-# Each layer that asks whether a request is accepted counts its prompt.
+# Cached, because each layer that asks whether a request is accepted counts its prompt.
 @lru_cache(maxsize=2)
 def _count(messages: tuple[tuple[str, str], ...], model: str) -> int:
     plain = [{"role": role, "content": text} for role, text in messages]
@@ -77,9 +77,9 @@ def _count(messages: tuple[tuple[str, str], ...], model: str) -> int:
 
 
 def function_tokens(body: Json, model: str) -> int:
-    """About what the functions add to the prompt: their definitions as JSON.
+    """Roughly the tokens that functions add to the prompt: those of their definitions as JSON.
 
-    The exact rule is not known.
+    The exact rule is unknown.
     """
     tools = body.get("tools") or ()
     functions = [tool["function"] for tool in tools if tool.get("function")]

@@ -1,4 +1,4 @@
-"""Checks a request that nothing recorded answers, and refuses a wrong one as the real API does.
+"""Checks a request that has no recording, and refuses an invalid one as the real API does.
 
 The order of the checks is the API's own, measured with requests that have two faults: key, body,
 model, messages; then unknown parameters; then each parameter's form in the order of
@@ -44,10 +44,10 @@ ONLY_WITH_TOOLS = {
 
 
 class Validation:
-    """The layer that refuses wrong requests.
+    """The layer that refuses invalid requests.
 
     keys   the API keys that are accepted; None: no key is needed
-    today  models that were shut down by this day are refused; None: none is, because their
+    today  models that were shut down by this day are refused; None: no model is, because their
            recordings remain. A request can have its own day, such as "2026-01-17", in the header
            x-coursekit-today.
     """

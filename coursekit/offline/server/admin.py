@@ -1,5 +1,5 @@
 """The admin endpoints: the learners, and faults for one or all of them, for a limited time. They
-need a token of their own.
+need a separate token.
 
     GET    /admin/learners                what each learner's requests add up to
     GET    /admin/learners/ada            and how well their program behaved: the verdict
@@ -13,7 +13,7 @@ need a token of their own.
     DELETE /admin/faults, /admin/faults/3 ends all, or one
 
 ``fault`` is a kind, or an object with the arguments of ``Fault``; without ``times`` it strikes
-every request. Without ``learner`` it strikes everybody, each counted alone.
+every request. Without ``learner`` it strikes everyone, and counts for each separately.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .refused import refusal
 from .roll import Roll
 from .room import Room
 
-SECONDS = 60.0  # that a fault is at work where the order does not say
+SECONDS = 60.0  # that a fault is at work if the order does not say
 LONGEST = 86_400.0
 FAULT_ORDER = (
     'Send JSON like {"fault": "rate_limit", "seconds": 60, "learner": "ada"}.'
@@ -54,11 +54,11 @@ NO_TOKEN = (
     "This needs the admin token, which the server printed when it started: "
     "Authorization: Bearer TOKEN."
 )
-NO_CLASS = "Only the server of a class does this: coursekit serve --class."
+NO_CLASS = "Only the server of a class can do this: coursekit serve --class."
 
 
 class Admin:
-    """The endpoints below /admin."""
+    """The endpoints under /admin."""
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -91,8 +91,9 @@ class Admin:
         return json_response(row)
 
     async def enroll(self, request: Request) -> Response:
-        """For a hub, which joins its users to the class by itself. The key belongs to the account:
-        somebody who joined under the same name before has another."""
+        """For a hub, which enrolls its users in the class itself. The key belongs to the account: a
+        learner who joined earlier under the same name has a different one.
+        """
         if self.room.roll is None:
             raise refusal(404, NO_CLASS, "no_class")
         account = name_in(await request.body())
@@ -102,7 +103,7 @@ class Admin:
         return json_response(entered(request, self.room, learner), status)
 
     async def roll(self, request: Request) -> Response:
-        """Rename, merge or remove a row, lower a hand, or clear away who has done nothing; see
+        """Rename, merge or remove a row, lower a hand, or clear away rows without a request; see
         ``ROLL_ORDER``.
         """
         if self.room.roll is None:
@@ -120,14 +121,14 @@ class Admin:
         match order.get("do"):
             case "rename":
                 self.room.rename(roll, learner, order.get("to"))
-                return f"{old} is {learner.name} now."
+                return f"{learner.name} is the new name of {old}."
             case "merge":
                 into = self._named(order.get("to"))
                 await run_in_threadpool(roll.merge, learner, into)
-                return f"{old} and {into.name} are one row now."
+                return f"{old} and {into.name} are now one row."
             case "remove":
                 roll.remove(learner)
-                return f"{old} was removed. The key opens nothing any more."
+                return f"{old} was removed. The key no longer works."
             case "lower_hand":
                 learner.hand = None
                 return f"The hand of {old} is down."
@@ -161,7 +162,7 @@ class Admin:
         ]
 
     def _named(self, name: Any, status: int = 400) -> Learner:
-        """The learner of this name. Raises Refusal with the status where there is none."""
+        """The learner of this name. Raises Refusal with the status if there is none."""
         if learner := self.room.learners.named(name):
             return learner
         text = (
@@ -202,7 +203,7 @@ class Guarded:
 
 
 def _object(raw: bytes, otherwise: str) -> dict[str, Any]:
-    """The JSON object in a body. Raises Refusal with the text where there is none."""
+    """The JSON object in a body. Raises Refusal with the text ``otherwise`` if there is none."""
     order = ApiRequest("", "", raw).json
     if not isinstance(order, dict):
         raise refusal(400, otherwise)
@@ -210,12 +211,12 @@ def _object(raw: bytes, otherwise: str) -> dict[str, Any]:
 
 
 def _fault(order: dict[str, Any]) -> Fault:
-    """The fault of an order, without an end to its times where it does not say how often."""
+    """The fault in an order. It strikes without end unless the order says how often."""
     if "fault" not in order:
         raise refusal(400, FAULT_ORDER)
     for name in order.keys() - {"fault", "seconds", "learner"}:
-        text = f"An order has fault, seconds and learner, and no {name!r:.50}."
-        raise refusal(400, f"{text} A fault's own arguments go into it.")
+        text = f"An order can have fault, seconds and learner, but not {name!r:.50}."
+        raise refusal(400, f"{text} A fault's own arguments go inside fault.")
     given = order["fault"]
     if isinstance(given, str):
         given = {"kind": given}

@@ -106,8 +106,8 @@ class App:
 
 
 def other_paths(room: Room) -> Starlette:
-    """Everything but what an offline API answers itself: POST /v1/chat/completions, files and
-    batches.
+    """Every path except those that a learner's offline API answers: POST /v1/chat/completions,
+    files and batches.
     """
     about_models, admin = Models(room), Admin(room)
 
@@ -130,12 +130,12 @@ def other_paths(room: Room) -> Starlette:
         return response(room.own(answer))
 
     async def answered(request: Request, error: Exception) -> Response:
-        """What an endpoint has raised to refuse a request."""
+        """The answer of an endpoint that refused a request by raising it."""
         assert isinstance(error, Refusal)
         return response(room.own(error.answer))
 
     async def failed(request: Request, error: Exception) -> Response:
-        """A mistake of ours; its traceback goes to the server's terminal."""
+        """The answer to a bug of ours, whose traceback goes to the server's terminal."""
         return response(room.own(broken()))
 
     routes: list[BaseRoute] = [

@@ -38,7 +38,7 @@ class ClassFile:
         self.trouble = ""  # why it could not be written at the last look
 
     def open(self) -> SavedClass:
-        """What is in the file; a new class where there is none. Raises CannotKeep."""
+        """The class in the file, or a new one if there is no file. Raises CannotKeep."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
@@ -75,16 +75,15 @@ class ClassFile:
         self._keeper.start()
 
     def close(self) -> None:
-        """Write what has changed last, and let the file go."""
+        """Write the last changes, and release the file."""
         self._end.set()
         if self._keeper is not None:
             self._keeper.join()
         self._lock.release()
 
     def _keep(self, roll: Roll) -> None:
-        count_tokens(
-            "the first time takes seconds, and later would be in the way"
-        )
+        # The first count takes seconds, which a learner would otherwise wait for.
+        count_tokens("warm-up")
         ended = False
         while not ended:
             ended = self._end.wait(SECONDS)

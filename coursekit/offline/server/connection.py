@@ -1,8 +1,8 @@
 """One connection of the server: uvicorn's HTTP protocol, with the limits that it leaves to a proxy
 in front of it.
 
-A head or body that is too large, a client that takes too long to send, and one connection too many
-get a 4xx or 503 in the API's shape, and time to read it while they are still sending. A client
+A client that sends too large a head or body, takes too long to send it, or opens one connection too
+many gets a 4xx or 503 in the API's shape, and time to read it while it is still sending. A client
 that does not read its answer is dropped.
 
 uvicorn's own options do none of this: limit_concurrency counts idle connections as well and refuses
@@ -28,10 +28,10 @@ from .access_log import AccessLog
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """What a request may be. Sizes in bytes, times in seconds.
+    """The limits of a connection. Sizes in bytes, times in seconds.
 
-    head         everything of a request before its body
-    body         of a request; a million tokens are about 4 MB
+    head         everything in a request before its body
+    body         of a request: a million tokens are about 4 MB
     sending      from a request's first byte, or from the connection, until the request is complete
     reading      how long a client may leave its answer unread
     lingering    how long a refused client may go on sending before the connection is closed
@@ -79,7 +79,7 @@ class TooLarge(Portable, Exception):
 
 
 class Connection(HttpToolsProtocol):
-    """Made by uvicorn for each connection. ``limits`` and ``log`` are set by a subclass: see
+    """Created by uvicorn for each connection. ``limits`` and ``log`` are set by a subclass: see
     ``connection_type``.
     """
 
@@ -192,8 +192,9 @@ class Connection(HttpToolsProtocol):
         return self.client[0] if self.client else ""
 
     def _make_room(self) -> bool:
-        """Close an idle connection, the oldest of the address that has most, so that no client
-        shuts the others out by keeping connections open. Returns whether there is one."""
+        """Close the oldest idle connection of the address that has the most, so that no client
+        shuts the others out by keeping connections open. Returns whether there was one.
+        """
         others = [
             each
             for each in cast("set[Connection]", self.connections)
@@ -268,7 +269,7 @@ class Connection(HttpToolsProtocol):
 def connection_type(
     limits: ConnectionLimits, log: AccessLog
 ) -> type[Connection]:
-    """A kind of connection with these limits; ``log`` gets a line for what is refused."""
+    """A kind of connection with these limits; ``log`` gets a line for each refusal."""
     return type("Connection", (Connection,), {"limits": limits, "log": log})
 
 
@@ -296,8 +297,9 @@ class _OneWrite:
 
 
 def join_head(send: Send) -> None:
-    """Let the head of an answer leave in one write with what follows it at once: uvicorn's two
-    writes take half as long again. ``send``: uvicorn's own."""
+    """Send the head of an answer in one write with the data that follows it immediately: uvicorn's
+    two writes take 50% longer. ``send``: uvicorn's own.
+    """
     cycle = send.__self__  # type: ignore[attr-defined]
     cycle.transport = _OneWrite(cycle.transport)
 

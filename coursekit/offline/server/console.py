@@ -1,17 +1,17 @@
-"""The teacher's console: one page that shows the class live, and puts faults to work.
+"""The teacher's console: one page that shows the class live and injects faults.
 
     GET  /console             the page; without the cookie 401, and a form that asks for the
          console's token
     POST /console/login       token=…: sets the cookie
-    POST /console/logout      ends the session: of every browser that has logged in
+    POST /console/logout      ends the session in every browser that has logged in
     GET  /console/events      server-sent events: the class, whenever something has changed
     GET  /console/roster.csv  the learners, for a spreadsheet
-    POST /console/roll, POST and DELETE /console/faults    as below /admin
+    POST /console/roll, POST and DELETE /console/faults    as under /admin
 
-The cookie is HttpOnly, SameSite=Strict and below /console only, for cookies go to every port of a
-host. Whatever changes something must come from a page of this very server, by its Origin header.
-The page may load nothing from elsewhere, and run no script that is written in it
-(Content-Security-Policy).
+The cookie is HttpOnly, SameSite=Strict, and limited to paths under /console, because browsers send
+a cookie to every port of a host. A request that changes something must come from a page of this
+server, as its Origin header shows. The Content-Security-Policy lets the page load nothing from
+elsewhere, and forbids inline scripts.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Console:
 
     def __init__(self, room: Room, admin: Admin) -> None:
         self.room, self.watch = room, Watch(room, admin.at_work)
-        # a class keeps its session, so that the teacher stays logged in when the server restarts
+        # a class saves its session, so that the teacher stays logged in when the server restarts
         self._sessions: Any = room.roll or SimpleNamespace(
             session=secrets.token_hex(16)
         )
@@ -116,7 +116,7 @@ class Console:
             address_in(request.scope), given, str(self.room.admin_token)
         ):
             await asyncio.sleep(GUESSING)
-            # the line that says that it was wrong
+            # with the line that says that the token was wrong
             again = self._files["login.html"].replace(b" hidden", b"")
             return Response(again, 401, HEADERS, "text/html; charset=utf-8")
         answer = RedirectResponse("/console", 303, HEADERS)
@@ -190,8 +190,9 @@ class Console:
 
     @property
     def _session(self) -> str:
-        """What the cookie holds: made of the token and the session, which a class keeps, so that a
-        teacher stays logged in when the server restarts, until a logout."""
+        """The cookie's value, made from the token and the session. A class saves its session, so a
+        teacher stays logged in across restarts, until a logout.
+        """
         made = hmac.new(
             str(self.room.admin_token).encode(),
             self._sessions.session.encode(),

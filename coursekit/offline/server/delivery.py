@@ -1,8 +1,8 @@
 """The door on a socket: an ``ApiAnswer`` becomes ASGI messages, each when it is due.
 
 Events of a stream are due at start + offset, an absolute schedule: a late one does not delay those
-after it. Events that are due already leave in one write, so that a busy server, or one that need
-not wait, writes seldom.
+after it. Events that are already due leave in one write, so that a busy server, or one that does
+not wait, writes rarely.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .connection import drop, is_gone, join_head
 
 PATIENCE = 3600.0  # seconds of real time; of a client that would wait forever
 EARLY = 0.001  # seconds; timers have whole milliseconds
-SOURCE = b"x-coursekit-source"  # the header from which receipts take where an answer comes from
+SOURCE = b"x-coursekit-source"  # the header that gives receipts the source of an answer
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Delivery:
     """Sends one answer to one client. ``receive`` and ``send`` are uvicorn's own.
 
-    stretch  seconds for each of the recording: 1.0 at its own speed, 0.1 ten times faster, 0
+    stretch  seconds for each second of the recording: 1.0 at its own speed, 0.1 ten times faster, 0
              without waiting
     """
 
@@ -43,7 +43,7 @@ class Delivery:
     _wake: asyncio.Future[None] | None = None
 
     async def body(self) -> bytes | None:
-        """The whole body of the request; None when the client left before it was there."""
+        """The whole body of the request; None if the client left before all of it had arrived."""
         parts = []
         while (message := await self.receive())["type"] == "http.request":
             parts.append(message["body"])
@@ -64,7 +64,7 @@ class Delivery:
         self, head: ApiAnswer, pieces: AsyncIterator[bytes]
     ) -> str:
         """Send an answer that another server is still writing. Returns "all", "left", or "broken"
-        where that server breaks off: then the client's connection breaks as well.
+        if that server breaks off: then the client's connection also breaks.
         """
         await self._head(head, None)
         try:
@@ -77,7 +77,7 @@ class Delivery:
         return "left" if is_gone(self.send) else "all"
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """The result of ``work``; None when the client leaves before, which cancels the work."""
+        """The result of ``work``; None if the client leaves first, which cancels the work."""
         working = asyncio.ensure_future(work)
         leaving = asyncio.ensure_future(self.receive())
         try:
@@ -134,8 +134,8 @@ class Delivery:
         )
 
     async def _stream(self, events: Sequence[Event], start: float) -> bytes:
-        """Send each event when it is due, but for the last ones: they are returned, to be sent
-        with the end of the stream.
+        """Send each event when it is due, except the last ones, which are returned to be sent with
+        the end of the stream.
         """
         if not self.stretch:
             return b"".join([event.data for event in events])
@@ -164,7 +164,7 @@ class Delivery:
             return
         loop = asyncio.get_running_loop()
         self._wake = wake = loop.create_future()
-        # the request is here: what can still be received is that the client leaves
+        # the request has arrived, so the only message left to receive is that the client leaves
         if self._leaving is None:
             self._leaving = asyncio.ensure_future(self.receive())
             self._leaving.add_done_callback(self._awake)

@@ -1,5 +1,5 @@
 """The endpoints: POST /v1/chat/completions, /v1/files, /v1/batches, GET /v1/models; and GET
-/healthz, for watchers.
+/healthz, for monitoring.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class ServedAnswer:
 async def serve(
     room: Room, scope: Scope, receive: Receive, send: Send
 ) -> ServedAnswer:
-    """What a learner's offline API answers: POST /v1/chat/completions, files and batches. On bare
-    ASGI: Starlette's routing and its Request would cost more than the answer.
+    """Serve what a learner's offline API answers: POST /v1/chat/completions, files and batches. On
+    bare ASGI, because Starlette's routing and its Request would cost more than the answer.
     """
     headers = {
         name.decode("latin-1"): value.decode("latin-1")
@@ -136,9 +136,9 @@ def address_in(scope: Scope) -> str:
 
 
 def crowded() -> ApiAnswer:
-    """The 429 for a learner who has too many requests in flight."""
+    """The 429 for a learner with too many requests in flight."""
     text = (
-        f"You have {IN_FLIGHT} requests in flight at this server, and more are refused. Send "
+        f"You have {IN_FLIGHT} requests in flight on this server, which accepts no more. Send "
         "fewer at a time."
     )
     return error_answer(

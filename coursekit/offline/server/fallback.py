@@ -1,4 +1,4 @@
-"""Requests without a recording, where the server has a fallback: they are forwarded to it.
+"""Forwards requests without a recording to the fallback, if the server has one.
 
 The sentences are those that a client in process gets (``offline.fallback``).
 """
@@ -25,7 +25,7 @@ TIMEOUT = {
 
 
 class Forwarder:
-    """Forwards requests, each over a connection of its own, so that none is left to close."""
+    """Forwards requests, each over its own connection, so that none is left to close."""
 
     def __init__(self) -> None:
         self._connections = Connections(idle=0)

@@ -15,7 +15,7 @@ ELSEWHERE = (
 
 
 class Hosts:
-    """Addresses in digits, names that the web cannot have, this machine's own, and ``more``."""
+    """Numeric addresses, names that no website can have, this machine's own names, and ``more``."""
 
     def __init__(self, more: str = "") -> None:
         own = {

@@ -17,8 +17,8 @@ MOST = 100  # injections at a time
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """``fault`` strikes ``learner`` (None: all of them, each counted alone) until ``until`` on the
-    server's clock.
+    """``fault`` strikes ``learner`` (None: all of them, each counted separately) until ``until`` on
+    the server's clock.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Injections:
         return lifted
 
     def rename(self, old: str, new: str) -> None:
-        """A learner has another name, and keeps the faults that were meant for them."""
+        """Give the faults meant for a learner their new name."""
         self._all = tuple(
             replace(each, learner=new) if each.learner == old else each
             for each in self._all

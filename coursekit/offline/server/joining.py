@@ -1,6 +1,6 @@
 """The endpoints of a class for its learners.
 
-POST /join   {"name": "Ada"} with the access token, where there is one: a key for all of /v1
+POST /join   {"name": "Ada"} with the access token, if there is one: a key for all of /v1
 GET  /me     what the learner's requests add up to; with the learner's key
 PUT  /me     {"chapter": "01_basics", "passed": {"01_basics": 3}, "failed": {"01_basics/reply_text":
      4}, "votes": {"01_basics/1": 2}}, or some of them: what a learner shares; {"hand": "a
@@ -32,7 +32,7 @@ from .room import Room
 from .throttle import TooMany
 
 NO_TOKEN = (
-    "This class asks for its access token, which the teacher gives you: Authorization: Bearer "
+    "This class needs its access token, which your teacher gives you: Authorization: Bearer "
     "TOKEN."
 )
 WHAT_TO_SHARE = (
@@ -109,7 +109,7 @@ def name_in(raw: bytes) -> Any:
 
 
 def entered(request: Request, room: Room, learner: Learner) -> dict[str, Any]:
-    """What a learner gets who has joined; ``share``: whether the class shares."""
+    """The answer to a learner who has joined; ``share``: whether the class shares."""
     assert room.roll is not None
     return {
         "name": learner.name,
@@ -122,10 +122,10 @@ def entered(request: Request, room: Room, learner: Learner) -> dict[str, Any]:
 def shared_in(
     raw: bytes, places: Collection[str] | None = None
 ) -> dict[str, Any]:
-    """What a body shares, all of it or nothing. A learner cannot have passed more than there is:
-    larger counts are cut to that. Raises one of ``DAMAGED_JSON`` for anything else.
+    """What a body shares, all of it or nothing. A learner cannot have passed more exercises than
+    there are: larger counts are reduced to that. Raises one of ``DAMAGED_JSON`` for anything else.
 
-    places  as of ``Room``
+    places  as for ``Room``
     """
     sent: dict[str, Any] = json.loads(raw)
     stems = {lesson.stem for lesson in lessons()}

@@ -1,5 +1,5 @@
-"""Who is at the server: each key is a learner, with an offline API, limits, a ledger and a tally of
-their own.
+"""The learners of a server: each key is a learner, with an offline API, limits, a ledger and a
+tally of their own.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ..watched.ledger import Ledger, LoggedAttempt
 from .tally import Tally
 
 KEY_END = re.compile(r"(-[A-Za-z0-9._-]{1,40})?")  # with the name
-MOST = 200  # learners; of more, the one who was away for longest is forgotten
+MOST = 200  # learners; beyond that, the one away longest is forgotten
 ATTEMPTS = 500  # remembered for each learner, for the verdict: half a megabyte
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Learner:
-    """``api`` answers; ``ledger`` and ``tally`` record the outcome; ``under_way``: the requests
-    that are open; ``seen``: the turn of the last request, ``at`` its time on the server's clock.
+    """``api`` answers; ``ledger`` and ``tally`` record the outcome; ``under_way``: the requests in
+    flight; ``seen``: the turn of the last request, ``at`` its time on the server's clock.
 
     In a class: ``ids`` make the learner's keys (several after a merge); ``account``: the hub user
     who got the key, "" for those who joined by name; ``chapter``, ``passed`` (chapter: number of
@@ -97,7 +97,7 @@ class Learners:
         return iter(list(dict.fromkeys(self._by_key.values())))
 
     def named(self, name: object) -> Learner | None:
-        """Who has exactly this name."""
+        """The learner with exactly this name; None: there is none."""
         return next((learner for learner in self if learner.name == name), None)
 
     def of(self, authorization: str) -> Learner | ApiAnswer:

@@ -14,7 +14,7 @@ BLANK = "\u115f\u1160\u3164\uffa0\u2800"  # letters and symbols without ink
 EMOJI = range(0x1F000, 0x1FB00)  # Python's tables may be older than an emoji
 # the letters within the flags of England, Scotland and Wales
 FLAG_TAGS = range(0xE0020, 0xE0080)
-# what the console calls others
+# words that the console uses for others
 RESERVED = {
     "all",
     "class",

@@ -2,7 +2,7 @@
 
 Nothing here guesses at what somebody thinks. A reason is something that happened: a hand that was
 raised, requests or checks that failed one after another, a program that takes a cut stream for a
-whole answer.
+complete answer.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ HAND, FAILING, CHECK, HABIT = 400, 300, 200, 100  # what comes first
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """``weight``: the higher, the sooner to go there; ``kind``: "hand", "errors", "check" or
-    "habit".
-    """
+    """``weight``: the higher, the more urgent; ``kind``: "hand", "errors", "check" or "habit"."""
 
     weight: int
     kind: str
@@ -28,7 +26,7 @@ class Reason:
 
 
 def reasons(learner: Learner, verdict: Verdict, now: float) -> list[Reason]:
-    """Why the teacher should look, most urgent first; empty where all seems well. ``now``: the
+    """Why the teacher should look, most urgent first; empty if all seems well. ``now``: the
     server's clock.
     """
     found = []

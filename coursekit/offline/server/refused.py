@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...foundation.portable import Portable
 from ..exchange import ApiAnswer, error_answer
 
-# the SDK's sign that asking again will not help
+# tells the SDK not to retry
 FINAL = {"x-should-retry": "false"}
 
 
@@ -18,7 +18,7 @@ class Refusal(Portable, Exception):
 
 
 def server_error(message: str, code: str, status: int = 500) -> ApiAnswer:
-    """The answer where the server cannot do its part, and asking again does not help."""
+    """The answer if the server cannot do its part, and a retry does not help."""
     return error_answer(
         status, message, type="server_error", code=code, headers=FINAL
     )

@@ -26,7 +26,9 @@ SAVED = ("name", "ids", "account", "chapter", "passed", "failed", "votes")
 
 
 def spoken_token() -> str:
-    """An access token for a board: three groups of four letters that can be read aloud, 38 bits."""
+    """An access token to write on a board: three groups of four letters that can be read aloud, 38
+    bits.
+    """
     consonants, vowels = "bdfghjklmnprstvz", "aeiou"
 
     def group() -> str:
@@ -40,8 +42,9 @@ def spoken_token() -> str:
 @dataclass(frozen=True, slots=True)
 class SavedClass:
     """What outlives a server: ``secret`` makes the keys, ``admin_token`` opens the console,
-    ``access_token`` the class where the teacher has chosen no other, ``session`` is that of
-    browsers logged in to the console; ``learners`` are plain data."""
+    ``access_token`` the class if the teacher has chosen no other, ``session`` identifies browsers
+    logged in to the console; ``learners`` are plain data.
+    """
 
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
     admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
@@ -59,7 +62,7 @@ class SavedClass:
                     raise TypeError("not a name")
                 Tally().restore(learner["meter"])
                 dict(learner["passed"])
-            value["secret"], value["admin_token"]  # no class is without them
+            value["secret"], value["admin_token"]  # every class has them
             texts = {
                 name: str(value[name])
                 for name in (*TEXTS, "session")
@@ -71,11 +74,10 @@ class SavedClass:
 
 
 class Roll(Learners):
-    """The learners of a class, in the order in which they joined. A key is valid when somebody has
+    """The learners of a class, in the order in which they joined. A key is valid once somebody has
     joined with it.
 
-    api_of  makes the offline API of a learner, given the name and the dollars that are spent
-            already
+    api_of  makes the offline API of a learner, given the name and the dollars already spent
 
     A key is an HMAC of a random id, so that no key is in the class's file, and a learner keeps
     theirs when the server restarts or the teacher renames them. A name does not entitle anyone to
@@ -114,8 +116,8 @@ class Roll(Learners):
         self._by_key |= dict.fromkeys(map(self._key, learner.ids), learner)
 
     def join(self, wanted: object, account: str = "") -> Learner:
-        """A new learner. A name that is taken, or looks like one, gets a number: Ada, Ada 2. Raises
-        NameRefused.
+        """A new learner. A name that is taken, or looks like one that is, gets a number: Ada, Ada
+        2. Raises NameRefused.
         """
         if len(list(self)) >= MOST:
             raise NameRefused(
@@ -147,12 +149,12 @@ class Roll(Learners):
             alike(other.name) for other in self if other is not learner
         }:
             raise NameRefused(
-                f"There is a learner {name!r} already. To make two rows one, merge them."
+                f"There is already a learner {name!r}. To combine two rows, merge them."
             )
         learner.name = name
 
     def merge(self, learner: Learner, into: Learner) -> None:
-        """The two are one person: both keys are those of ``into`` from now on, and the counts are
+        """Treat the two as one person: from now on both keys belong to ``into``, and the counts are
         added.
         """
         if learner is into:
@@ -172,12 +174,12 @@ class Roll(Learners):
         self._enter(into)
 
     def remove(self, learner: Learner) -> None:
-        """The learner's keys open nothing any more; joining again makes a new row."""
+        """The learner's keys no longer work; joining again creates a new row."""
         for key in map(self._key, learner.ids):
             self._by_key.pop(key, None)
 
     def clear(self) -> int:
-        """Remove who has joined by name and never sent a request; returns how many."""
+        """Remove learners who joined by name and never sent a request; returns how many."""
         idle = [
             one
             for one in self

@@ -55,17 +55,17 @@ class Room:
                   clients know no other
     rate_limit    the limits of each learner, as the arguments of Account; None: none
     access_token  what a learner's key must be: see ``Learners``
-    admin_token   what the admin endpoints and the console ask for; None: there are none
+    admin_token   the token of the admin endpoints and the console; None: there are none
     saved         the saved class, which makes this its server: only learners who have joined have
                   keys, and joining asks for the access token; None: no class
-    shares        a class: learners who join share chapter, checks and quiz answers, unless they
-                  choose otherwise
-    places        the exercises and quiz questions that there are, as "01_basics/reply_text" and
+    shares        whether learners who join a class share chapter, checks and quiz answers, unless
+                  they choose otherwise
+    places        the exercises and quiz questions that exist, as "01_basics/reply_text" and
                   "01_basics/1": learners cannot share others; None: any of the course's chapters
-    hosts         names, with commas between, that the server answers to beside addresses in digits
+    hosts         names, separated by commas, that the server answers to besides numeric addresses
                   and local names
-    seed          of what happens by chance, and of request ids
-    today         the day by which models count as shut down; None: none does, because their
+    seed          of everything random, and of request ids
+    today         the day by which models count as shut down; None: none do, because their
                   recordings can still be replayed
     fallback      another server, which answers requests without a recording; None: they get a 404
     """
@@ -104,14 +104,14 @@ class Room:
         self._threads = ThreadPoolExecutor(2, "offline-api")
         self._remembered: dict[bytes, ApiRequest] = {}
         self._looking: dict[bytes, asyncio.Event] = {}
-        # a wrong rate_limit is an error now, not at the first request
+        # an invalid rate_limit is an error now, not at the first request
         self._api_of("nobody")
 
     @property
     def open_to_pages(self) -> bool:
         """Whether pages of any site may read answers, as they may at the real API. A recorded
-        answer is not secret and costs nothing; a fallback is not for every page that is open in a
-        browser of this machine, unless it has a key.
+        answer is not secret and costs nothing; a fallback must not serve every page that is open in
+        a browser on this machine, unless pages need a key.
         """
         return (
             self.fallback is None
@@ -120,8 +120,9 @@ class Room:
         )
 
     def learner(self, authorization: str, address: str) -> Learner | ApiAnswer:
-        """Whose Authorization header this is, or the 401 or 429 for it. A key that is made of a
-        short access token can be guessed, so wrong ones are counted by address."""
+        """The learner whose Authorization header this is, or the 401 or 429 for it. A key that is
+        made of a short access token can be guessed, so wrong ones are counted by address.
+        """
         if (
             self.roll is not None
             or self.access_token is None
@@ -181,8 +182,9 @@ class Room:
     async def answer_in_thread(
         self, learner: Learner, request: ApiRequest
     ) -> ApiAnswer:
-        """The answer of the learner's offline API to a request that may take long. One at a time
-        for each learner, so that one who sends many does not take all threads from the others."""
+        """The answer of the learner's offline API to a request that may take long. Each learner has
+        one at a time, so that a learner who sends many does not take all threads from the others.
+        """
         async with learner.turn:
             return await asyncio.get_running_loop().run_in_executor(
                 self._threads, self._answer, learner, request
@@ -211,11 +213,11 @@ class Room:
             )
         except DamagedRecording as damage:
             return self.own(server_error(str(damage), "damaged_recording"))
-        except RecursionError:  # JSON nested as deep as no request is
+        except RecursionError:  # JSON nested deeper than any request
             return self.own(refuse("unparsable"))
         except Exception:
             logger.exception(
-                "The offline API itself has failed at a request of %s",
+                "The offline API itself failed on a request from %s",
                 learner.name,
             )
             return self.own(broken())
@@ -234,11 +236,11 @@ class Room:
             stages=Stages().scaled(self.stretch),
         )
         if api.account is not None:
-            api.account.bill(spent)  # in a life of the server before this one
+            api.account.bill(spent)  # before the server was restarted
         return Injected(api, self.injections, name, rng)
 
 
 def broken() -> ApiAnswer:
-    """The answer to a mistake of ours."""
+    """The answer to a bug of ours."""
     text = "The offline API itself failed on this request; the server's terminal shows where."
     return server_error(text, "offline_api_failed")

@@ -15,10 +15,10 @@ from .app import App
 from .connection import ConnectionLimits, connection_type
 from .room import Room
 
-# seconds; longer than clients keep an idle connection, so that it is they who close it
+# seconds; longer than clients keep an idle connection, so that the client closes it
 KEEP_ALIVE = 75
 SWITCH = 0.001  # seconds
-SHORT = 12  # characters; a shorter access token is guessed too soon
+SHORT = 12  # characters; a shorter access token is too easy to guess
 
 
 class CannotServe(ValueError):
@@ -82,17 +82,17 @@ def run(room: Room, listener: socket.socket) -> None:
     """Serve the room in this process. On Ctrl+C or SIGTERM it shuts down cleanly and raises
     KeyboardInterrupt."""
     server = uvicorn_server(room)
-    # which uvicorn restores, and lets strike, at the end
+    # uvicorn restores this handler at the end, and raises the signal again
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # While a thread counts the tokens of a long prompt, each turn of the event loop waits this long
     # for the interpreter: at Python's own 5 ms, others wait for one learner's long prompts.
     sys.setswitchinterval(SWITCH)
-    # Answering leaves no rings of objects behind (a test holds it to that), so the collector need
-    # hardly look: its full rounds stop every stream for as long as they take.
+    # Answering leaves no reference cycles behind (a test holds it to that), so the garbage
+    # collector can run rarely: a full collection stops every stream for as long as it takes.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     # uvloop takes one new connection from a socket in each of its turns, which get long when it is
-    # busy: with 400 streams under way, newcomers waited for up to a second. From eight handles of
+    # busy: with 400 streams under way, newcomers waited for up to a second. With eight handles of
     # the socket it takes eight.
     more = [] if sys.platform == "win32" else [listener.dup() for _ in range(7)]
     try:

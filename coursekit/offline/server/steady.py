@@ -1,4 +1,4 @@
-"""Recordings while they are served: a file is checked again after a second, not at each request.
+"""Recordings while they are served: a file is checked again after a second, not for each request.
 
 The course's recordings are in a folder for each lesson, and finding one means looking in each
 folder in turn, which would be half of the work of an answer.
@@ -16,9 +16,7 @@ FRESH = 1.0  # seconds
 
 
 class SteadyRecordings(Recordings):
-    """As ``recordings``; what was found is found again for a second, whatever happens on the
-    disk.
-    """
+    """Like ``recordings``, but a result is reused for a second, whatever happens on the disk."""
 
     def __init__(
         self, recordings: Recordings, now: Callable[[], float] = time.monotonic

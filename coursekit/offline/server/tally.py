@@ -48,7 +48,7 @@ class Tally:
             self._unread[key] = count + 1, request, answer
 
     def absorb(self, other: Tally) -> None:
-        """Add what another one has counted."""
+        """Add the counts of another tally."""
         usage, dollars = other.bill()
         with self._lock:
             self._usage += usage

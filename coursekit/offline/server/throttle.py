@@ -41,7 +41,7 @@ class TooMany(Refusal):
 
 @dataclass(eq=False)
 class Throttle:
-    """A token bucket for each address: ``burst`` attempts at once, then one each ``every``
+    """A token bucket for each address: ``burst`` attempts at once, then one every ``every``
     seconds.
     """
 

@@ -20,10 +20,10 @@ from .need import error_text, reasons
 from .room import Room
 
 PRESENT = 60.0  # seconds since a learner's last request, in which they count as present
-LATELY = 900.0  # seconds: what a program did before, its author may have fixed
-JUDGED = 3.0  # seconds for which a verdict holds, whatever happens
+LATELY = 900.0  # seconds: the author may have fixed what a program did before
+JUDGED = 3.0  # seconds for which a verdict is reused, whatever happens
 FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet takes for one
-FRESH = 0.5  # seconds in which several consoles are shown the same
+FRESH = 0.5  # seconds in which all consoles are shown the same data
 
 
 class Watch:
@@ -57,7 +57,7 @@ class Watch:
     def _look(self, now: float) -> dict[str, Any]:
         learners = list(self.room.learners)
         rows = [self._row(learner, now) for learner in learners]
-        # stable: else in the order in which they joined
+        # a stable sort: ties stay in the order in which they joined
         rows.sort(key=lambda row: -row["need"])
         return {
             "learners": rows,
@@ -98,7 +98,7 @@ class Watch:
 
 
 def together(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What all learners come to; dollars as a string, exact."""
+    """The totals of all learners; dollars as an exact string."""
     counts = ("requests", "errors", "prompt_tokens", "completion_tokens")
     dollars = sum((Decimal(row["dollars"]) for row in rows), Decimal(0))
     return {

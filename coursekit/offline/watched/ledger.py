@@ -1,8 +1,8 @@
 """The ledger of attempts: the answer to each request to the offline API, and how far it was
 delivered.
 
-The doors (``transport``, ``server``) write it, because only they see the delivery. An entry reads
-nothing again: ``verdict`` works out what it means, on demand.
+The doors (``transport``, ``server``) write it, because only they see the delivery. Nothing is
+parsed on entry: ``verdict`` works out what it means, on demand.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """A verdict on the client: how it handled errors, waits and broken answers, as the server sees it.
 
-A server sees attempts, not a program. So there are things that it cannot know:
+A server sees attempts, not a program. So there are limits to what it can know:
 
   - Attempts with equal request bodies belong together. Of these, the SDK's own retries carry its
     header x-stainless-retry-count; a first attempt after a failed one counts as the program's
     retry. A program that repeats a question for another reason looks the same.
   - A question that was changed before it was sent again is a new one. The old one stays
     unanswered.
-  - Whether the program noticed that a stream was cut shows only if it asked again. If it did not,
-    it may also have shown the text as partial.
+  - A program shows that it noticed a cut stream only by requesting it again. If it did not, it may
+    still have shown the text as partial.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from ...wired import wired_to
 from .ledger import Ledger, LoggedAttempt
 
 FINAL_STATUS = (400, 401, 403, 404, 422)
-# 429s that no wait cures
+# 429s that waiting does not fix
 FINAL_CODES = (
     "insufficient_quota",
     "request_too_large",
 )
 WHOLE, LEFT, CUT = "200", "200, left", "200, cut"
-LATE = "200, too late for the caller"
+LATE = "200, after the caller gave up"
 SATISFIED = (WHOLE, LEFT)
 LOST = (LATE, "200, broken", "200, malformed")
 TOLERANCE = 0.0015  # seconds; Retry-After-Ms is in whole milliseconds
 
-# The lines of a verdict that appear only where there is something to count: label, text.
+# The lines of a verdict that appear only if there is something to count: label, text.
 REMARKS = {
     "too_early": (
         "waits cut short",
-        "{too_early} of {waits}, by {early_by:.1f} s: wait for Retry-After",
+        "{too_early} of {waits}, by {early_by:.1f} s in all: wait as long as Retry-After says",
     ),
     "wasted": (
         "retries wasted",
-        "{wasted}: a wrong request or an empty account stays so",
+        "{wasted}: retrying cannot help an invalid request or an empty account",
     ),
     "retried_400": (
         "retries after a 400",
@@ -151,7 +151,7 @@ def verdict_on(*sources: Any) -> Verdict:
     last = Counter(outcome[question[-1]] for question in questions)
     retries = [pair for question in questions for pair in pairwise(question)]
     pauses = [again.at - first.ended_at for first, again in retries]
-    # by how much each retry after a Retry-After came too early
+    # by how many seconds each retry after a Retry-After was too early
     early = [
         first.retry_after - pause
         for (first, _), pause in zip(retries, pauses, strict=True)

@@ -1,4 +1,4 @@
-"""Where the chromium is that the browser tests drive."""
+"""Where to find the Chromium that the browser tests drive."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from nbclient.exceptions import (
 from .. import CommandError
 
 LOOK = 0.5  # seconds between two looks at a cell that is running
-# a cell's metadata, never stored: how it takes back what it has shown; its limit, if that ended it
+# a cell's metadata, never stored: how it removed output; the limit, if that ended it
 CHANGED, OVER = "coursekit_changed", "coursekit_over"
 TAKES_BACK = {
     "clear_output": "clear_output()",
@@ -34,12 +34,12 @@ TAKES_BACK = {
 
 
 class Client(NotebookClient):
-    """Notes in a cell's metadata where it takes back what it has shown (not of what goes into a
-    widget), and ends a cell that makes no progress.
+    """Notes in a cell's metadata that it removes output it has shown (except inside a widget), and
+    ends a cell that makes no progress.
 
     seconds       that a cell may run without progress
-    progress      returns something that changes when a cell gets ahead; None: nothing does
-    allow_errors  a cell over its limit is interrupted; False, or for one that does not heed it:
+    progress      returns something that changes when a cell makes progress; None: it is not watched
+    allow_errors  True: a cell over its limit is interrupted. If False, or if the cell ignores that:
                   CellTimeoutError
     """
 
@@ -109,11 +109,11 @@ def execute(
 
     seconds   that a cell may take; with ``progress``, since that last changed
     began     called as each code cell begins, with its number (from 1) and how many there are
-    progress  returns something that changes when a cell gets ahead, such as a count of answers
-    goes_on   True: the cells after one that fails run as well; see ``failed_cells``
+    progress  returns something that changes when a cell makes progress, such as a count of answers
+    goes_on   True: the cells after a failed one run as well; see ``failed_cells``
 
-    Raises CommandError, naming notebook and cell, when a cell fails that is not tagged
-    ``raises-exception``; KeyboardInterrupt at Ctrl-C, with the kernel ended.
+    Raises CommandError, naming notebook and cell, if a cell without the tag ``raises-exception``
+    fails; KeyboardInterrupt at Ctrl-C, with the kernel ended.
     """
     notebook = nbformat.read(path, as_version=4)
     # no folders searched: only this Python's own kernel is left
@@ -167,10 +167,10 @@ def over(seconds: float, progress: bool) -> str:
     if progress:
         return (
             f"had no new answer for {seconds:g} s. If the model or the machine is slow, run the "
-            "command again later; else see what the cell waits for."
+            "command again later; else find out what the cell is waiting for."
         )
     return (
-        f"did not end within {seconds:g} s. Run it in JupyterLab to see what it waits for: a "
+        f"did not end within {seconds:g} s. Run it in JupyterLab to see what it is waiting for: a "
         "recording's times (speed=), input(), or a loop."
     )
 

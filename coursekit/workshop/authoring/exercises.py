@@ -1,8 +1,8 @@
-"""``coursekit exercises`` derives exercises/ from solutions/; ``coursekit check`` says where they
-differ.
+"""``coursekit exercises`` derives exercises/ from solutions/; ``coursekit check`` reports where
+they differ.
 
-A solution notebook has nbgrader's markers. A function (or class) to be written has a cell of its
-own, with a docstring that says what to write, and the answer between ### BEGIN SOLUTION and ### END
+A solution notebook has nbgrader's markers. A function (or class) to be written has its own cell,
+with a docstring that says what to write, and the answer between ### BEGIN SOLUTION and ### END
 SOLUTION. A later cell calls ``check.NAME(NAME)``. The nbgrader metadata follow from this, so they
 are not written by hand; a check's points are the stars of its exercise. The stub is nbgrader's own,
 so that a teacher's generate_assignment makes the same notebooks.
@@ -35,10 +35,10 @@ LIKE_A_MARK = re.compile(r"\b(BEGIN|END) (SOLUTION|HIDDEN TESTS)\b")
 
 
 def exercises(names: Sequence[str] = ()) -> int:
-    """Write what has changed, of the lessons named or of all: the metadata of solutions/, and
-    exercises/.
+    """Write what has changed in the metadata of solutions/ and in exercises/, for the named lessons
+    or for all.
 
-    Nothing is written when one of them has an error.
+    Nothing is written if one of them has an error.
     """
     changed = _changed(
         repository_or_error(), [lesson(name).stem for name in names]
@@ -47,8 +47,8 @@ def exercises(names: Sequence[str] = ()) -> int:
         is_exercise = path.parent.name == "exercises"
         if is_exercise and (work := _somebody_s_work(path, text)):
             raise CommandError(
-                f"exercises/{path.name} holds somebody's work ({work}), and it would be "
-                "overwritten. Keep it under another name, or delete it if it is not wanted; then "
+                f"exercises/{path.name} contains somebody's work ({work}), which would be "
+                "overwritten. Save it under another name, or delete it if it is not needed; then "
                 "run this again."
             )
     for path, text in changed.items():
@@ -77,8 +77,8 @@ def check() -> int:
 
 
 def _changed(root: Path, stems: Sequence[str] = ()) -> dict[Path, str | None]:
-    """What the files should be where they are not: text, or None for an exercise without a
-    solution. No stem: all.
+    """The files that have to change, with their new text, or None for an exercise without a
+    solution. No stem: all lessons.
     """
     wanted: dict[Path, str | None] = dict.fromkeys(
         notebooks_in(root / "exercises")
@@ -98,7 +98,7 @@ def _changed(root: Path, stems: Sequence[str] = ()) -> dict[Path, str | None]:
 
 
 def marked(solution: Any, stem: str) -> Any:
-    """A solution notebook with nbgrader's metadata, from what its cells hold. Raises CommandError,
+    """A solution notebook with nbgrader's metadata, derived from its cells. Raises CommandError,
     naming the cell.
     """
     expected = {
@@ -167,7 +167,7 @@ def marked(solution: Any, stem: str) -> Any:
 
 def derived(solution: Any, where: str = "") -> Any:
     """The exercise notebook of a solution: stubs instead of solutions, no hidden tests, no outputs;
-    ids are kept.
+    the ids stay.
     """
     notebook = copy.deepcopy(solution)
     notebook.metadata |= RUN_BY  # as refresh will store it
@@ -179,7 +179,7 @@ def derived(solution: Any, where: str = "") -> Any:
 
 
 def _stub(source: str, place: str) -> str:
-    """A cell's text as the learner gets it. Raises CommandError for markers that do not pair."""
+    """A cell's text as the learner gets it. Raises CommandError for unpaired markers."""
     stub: list[str] = []
     inside = ""
     for number, line in enumerate(source.split("\n"), start=1):
@@ -210,8 +210,8 @@ def _stub(source: str, place: str) -> str:
 
 
 def _name_to_write(stub: str, place: str) -> str:
-    """The one function or class that a stub asks for. Raises CommandError if it is not asked for
-    properly.
+    """The one function or class that a stub asks for. Raises CommandError if the stub asks for
+    anything else.
     """
     try:
         statements = ast.parse(stub).body
@@ -231,7 +231,7 @@ def _name_to_write(stub: str, place: str) -> str:
             pass
         case _:
             raise CommandError(
-                f"{place}: a cell asks for one function or class, with the solution inside of it."
+                f"{place}: a cell must ask for one function or class, with the solution inside it."
             )
     if not ast.get_docstring(node):
         raise CommandError(
@@ -241,7 +241,7 @@ def _name_to_write(stub: str, place: str) -> str:
 
 
 def _metadata(grade_id: str, points: int | None = None) -> dict[str, Any]:
-    """nbgrader's own, schema 3: of a check with its points; None: of a cell to be written."""
+    """nbgrader's metadata, schema 3: for a check and its points; None: for a cell to be written."""
     is_solution = points is None
     metadata: dict[str, Any] = {
         "grade": not is_solution,

@@ -25,7 +25,7 @@ LAB = re.compile(r"^#+ Lab: (.+)$", re.MULTILINE)
 
 def refresh_readme(root: Path) -> bool:
     """Write the course into the README of the repository at ``root``, and the refusals into that of
-    the offline API; whether one of them changed.
+    the offline API. Returns whether one of them changed.
 
     Raises CommandError if a README has no place for its part.
     """
@@ -37,7 +37,7 @@ def refresh_readme(root: Path) -> bool:
 
 
 def refresh_part(path: Path, name: str, part: str) -> bool:
-    """Write a part of a document between its two comments; whether it changed.
+    """Write a part of a document between its two comments. Returns whether it changed.
 
     Raises CommandError if a comment is missing.
     """
@@ -116,7 +116,7 @@ def _row(lesson: Lesson, labs: list[str], count: int) -> str:
 
 
 def _labs(path: Path) -> list[str]:
-    """What the headings of a chapter's labs name; of a chapter that is not written yet, nothing."""
+    """A chapter's labs, by the names in their headings; none if the chapter does not exist yet."""
     if not path.exists():
         return []
     cells = nbformat.read(path, as_version=4).cells

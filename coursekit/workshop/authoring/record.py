@@ -1,9 +1,9 @@
 """``coursekit record``: record what a lesson's notebooks ask for, say what changed, and put it in
 place.
 
-What is paid for is kept: a request that is recorded is not asked again unless it is named, and the
-answers of a run that failed are there for the next one. The lesson's recordings are replaced as a
-whole when a run has succeeded, and are left unchanged when it has not.
+Answers that were paid for are kept: a recorded request is not sent again unless you name it, and
+the next run reuses the answers of a run that failed. The lesson's recordings are replaced all
+together when a run succeeds, and stay unchanged when it fails.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def record(
     """
     if written and only:
         raise CommandError(
-            "--written makes all recordings again, at no cost. Leave out --only."
+            "--written remakes all recordings, at no cost. Leave out --only."
         )
     stem = lesson(name).stem
     paths = notebooks_of(repository_or_error(), [stem])
@@ -137,9 +137,9 @@ def _run(
     *,
     goes_on: bool,
 ) -> list[str]:
-    """Run the notebooks. Returns a line for each cell that failed, where the run goes on.
+    """Run the notebooks. Returns a line for each failed cell, if the run goes on after failures.
 
-    answers  the folder that fills meanwhile, for lines of progress; None: none are printed
+    answers  the folder that new answers go to, for lines of progress; None: none are printed
     """
     failed: list[str] = []
     for path in paths:
@@ -174,14 +174,14 @@ def _folders(parent: Path, *names: str) -> list[Path]:
 
 
 def _keep_old(target: Path, new: Path, failed: Sequence[str]) -> None:
-    """Copy the recordings that were not made again, and list the cells that failed."""
+    """Copy the recordings that were not remade, and list the cells that failed."""
     old = [
         path for path in target.glob("*.json") if not (new / path.name).exists()
     ]
     _copy(old, new)
     print(
-        f"{len(failed)} cells failed. They need what the small model lacks, what an earlier one of "
-        "them would have given, or more time:"
+        f"{len(failed)} cells failed. Each needs something that the small model lacks, the "
+        "result of an earlier cell that failed, or more time:"
     )
     for line in failed:
         print(f"  {' '.join(line.split())[:LINE]}")
@@ -189,8 +189,8 @@ def _keep_old(target: Path, new: Path, failed: Sequence[str]) -> None:
 
 
 def _named(target: Path, only: Sequence[str]) -> set[Path]:
-    """The recordings with one of these words in their names or prompts. Raises CommandError where
-    words fit none.
+    """The recordings with one of these words in their names or prompts. Raises CommandError for
+    words that match none.
     """
     prompts = {
         path: f"{path.name} {last_user_text(read(path)[0].body)}".lower()
@@ -211,7 +211,7 @@ def _named(target: Path, only: Sequence[str]) -> set[Path]:
 
 
 def _print_progress(name: str, answers: Path, number: int, of: int) -> None:
-    """A line as each cell begins: what has been recorded by then."""
+    """Print a line as each cell begins, with the number of answers so far."""
     print(
         f"  {name}  cell {number} of {of}, {_count(answers)} new answers",
         flush=True,
@@ -225,9 +225,7 @@ def _count(answers: Path) -> int:
 def _unfinished(
     error: BaseException, answers: Path, written: bool
 ) -> BaseException:
-    """The error, with what has been paid for and how to go on. An empty folder is not left
-    behind.
-    """
+    """The error, with the number of paid answers and how to continue. Removes an empty folder."""
     count = _count(answers)
     if written or count == 0:
         shutil.rmtree(answers)
@@ -287,7 +285,7 @@ def _live(stem: str, yes: bool) -> dict[str, str]:
 
 
 def _write_dialogues(stem: str, folder: Path) -> None:
-    """Store the author's dialogues, which cells can ask for. They stay the author's."""
+    """Store the author's dialogues, which cells can ask for, always as written by the author."""
     if replies_of(stem).is_file():
         api = Written(replies_of(stem), Recordings([folder]))
         for request in api.requests:
@@ -301,8 +299,8 @@ def _earlier(stem: str) -> list[Path]:
 
 
 def _leave_to_earlier_lessons(stem: str, new: Path) -> None:
-    """Drop what an earlier lesson has recorded: replay looks there first, a second copy would never
-    be used.
+    """Drop what an earlier lesson has recorded: replay looks there first, so a second copy would
+    never be used.
     """
     for earlier in _earlier(stem):
         for path in sorted(new.glob("*.json")):
@@ -312,8 +310,8 @@ def _leave_to_earlier_lessons(stem: str, new: Path) -> None:
 
 
 def _replace(target: Path, new: Path) -> None:
-    """Put the folder ``new`` in the place of ``target``. If it is interrupted, the complete old one
-    is next to it.
+    """Put the folder ``new`` in the place of ``target``. If this is interrupted, the complete old
+    folder is next to it.
     """
     old = _old(target)
     if target.exists():

@@ -23,8 +23,8 @@ class Answered(NamedTuple):
 
 
 def changes(old: Path, new: Path) -> Iterator[str]:
-    """One line for each recording that was added, removed, or answers otherwise; then the number of
-    equal ones.
+    """One line for each recording that was added, was removed, or answers differently; then the
+    number of unchanged ones.
     """
     before, after = (
         {path.name: path for path in folder.glob("*.json")}

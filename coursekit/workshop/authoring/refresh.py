@@ -1,8 +1,8 @@
 """``coursekit refresh``: run notebooks and store their outputs, so that a second run changes
 nothing.
 
-What is stored is what a reader without a kernel can use and what another machine would store too:
-no times, no widget models, no paths of this machine. What cannot be made so is refused.
+It stores only what a reader without a kernel can use and another machine would also store: no
+times, no widget models, no paths of this machine. Any other output is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"  # shows a model that only a
 
 
 def refresh(names: Sequence[str]) -> int:
-    """Refresh the lessons named, or all, and what README.md says of the course.
+    """Refresh the named lessons, or all, and what README.md says about the course.
 
     Stops at the first notebook that cannot be stored; it is unchanged.
     """
@@ -50,8 +50,8 @@ def refresh(names: Sequence[str]) -> int:
 
 
 def refresh_notebook(path: Path) -> bool:
-    """Run one notebook and store it; whether its file changed. Raises CommandError and leaves the
-    file unchanged.
+    """Run one notebook and store it. Returns whether its file changed. Raises CommandError and
+    leaves the file unchanged.
     """
     executed = execute(path, offline_environment())
     return write_if_changed(
@@ -112,9 +112,7 @@ def _stored(output: Any, place: str) -> Any:
 
 
 def sanitized(text: str) -> str:
-    """The text with what differs from run to run replaced, as nbval replaces it before it
-    compares.
-    """
+    """The text without what differs from run to run, which nbval replaces before it compares."""
     for pattern, replacement in _PATTERNS:
         text = re.sub(pattern, replacement, text)
     return text

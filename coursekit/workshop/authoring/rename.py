@@ -1,7 +1,7 @@
-"""``coursekit record --rename``: give recordings the names that requests are found by today.
+"""``coursekit record --rename``: give recordings the names under which requests find them today.
 
-A name follows from the request's canonical form (``offline.canonical``). Where its rules
-have changed, older recordings keep their old names, and are no longer found.
+A name follows from the request's canonical form (``offline.canonical``). After its rules have
+changed, older recordings keep their old names and are no longer found.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ NUMBERED = re.compile(r"(.+-[0-9a-f]{16})\.(\d+)")
 
 
 def rename(folder: str = "") -> int:
-    """Rename the recordings in a folder and those below it; return 1 where one cannot be read, else
-    0.
+    """Rename the recordings in a folder and those below it; return 1 if one cannot be read, else 0.
 
     folder  "" for the one in COURSEKIT_RECORDINGS, or else the course's own
 
-    Recordings of requests that are equal now become first and second answer; one that answers just
-    as another is deleted.
+    Recordings of requests that are now equal become the first and second answer; one with the same
+    answer as another is deleted.
     """
     chosen = folder or settings().get("COURSEKIT_RECORDINGS")
     if chosen and not Path(chosen).is_dir():
@@ -53,8 +52,8 @@ def misnamed(paths: list[Path]) -> list[Path]:
 
 
 def renamed(root: Path) -> Iterator[str]:
-    """Rename the recordings in a folder and those below it, and yield a line for each that is not
-    where it was.
+    """Rename the recordings in a folder and those below it, and yield a line for each one that
+    moved.
     """
     groups: dict[Path, list[Path]] = {}
     for path in sorted(root.rglob("*.json")):

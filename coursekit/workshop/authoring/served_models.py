@@ -15,11 +15,11 @@ SHOWN = 10  # models of a server
 
 
 def course_models(env: Mapping[str, str]) -> tuple[str, str]:
-    """What is found of the models that live mode asks for, and the fix where one is not served (""
-    where all are).
+    """What was found about the models that live mode asks, and the fix if one is not served ("" if
+    all are).
 
     env  the settings in force: in live mode GET /v1/models is called, which costs nothing;
-         otherwise no server is
+         otherwise no server is called
     """
     try:
         mode, today = mode_of(None, env), today_of(env)
@@ -55,7 +55,7 @@ def course_models(env: Mapping[str, str]) -> tuple[str, str]:
     dead = {name: end for name, end in ends.items() if end and end <= today}
     if dead:
         return (
-            f"by the API's own list over: {_listed(dead)}",
+            f"shut down, according to the API's own list: {_listed(dead)}",
             f"write a successor into {TABLE}",
         )
     return f"asks {_listed(ends)}; all offered", ""

@@ -1,5 +1,5 @@
-"""The ``coursekit`` command. What can be asked for is in command_line.toml, and what each command
-does in a module of its own, which is imported when the command runs.
+"""The ``coursekit`` command. Its arguments are in command_line.toml. Each command has its own
+module, which is imported when the command runs.
 
 Exit codes: 0 all is well, 1 something is not, 2 the command was not understood.
 """
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     leave_out_slow_grammar()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # a narrow console must not end a command that spent money
+            # a console with few characters must not crash a command that has spent money
             stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     parsed, more = parser.parse_known_args(arguments)

@@ -77,7 +77,7 @@ def summary(found: list[Check]) -> str:
 
 
 def checks() -> list[Check]:
-    """Check everything, in the order in which one thing needs another."""
+    """Check everything, each thing after those it depends on."""
     return [
         Check(name, IN_A_BROWSER[name])
         if IN_BROWSER and name in IN_A_BROWSER
@@ -118,7 +118,7 @@ def _wrong_packages(course: metadata.Distribution) -> Iterator[str]:
             yield f"{requirement.name} is missing"
             continue
         if not requirement.specifier.contains(version, prereleases=True):
-            yield f"{requirement.name} is {version}, needed is {requirement.specifier}"
+            yield f"{requirement.name} is {version}, but {requirement.specifier} is needed"
 
 
 def _kernel() -> Finding:
@@ -284,7 +284,7 @@ def _fallback() -> Finding:
     )
 
     offer = "; ".join(
-        f"{kind.name} runs here: {ADDRESS}={kind.name} in .env has it answer"
+        f"{kind.name} runs here: {ADDRESS}={kind.name} in .env lets it answer"
         for kind in found_here()
     )
     try:

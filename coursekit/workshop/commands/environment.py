@@ -1,6 +1,6 @@
 """The environment in which notebooks are run for tests and for their stored outputs.
 
-It holds nothing of the machine's owner that could change an output, reach the network or cost
+It contains nothing of the machine's owner that could change an output, reach the network or cost
 money.
 """
 

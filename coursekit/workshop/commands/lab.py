@@ -1,9 +1,9 @@
 """``coursekit lab``: JupyterLab on this machine, opened on the learner's working copy.
 
 Its settings are files in data/jupyter: it listens on 127.0.0.1 only and asks for its token (so that
-root, which is all there is in a container, may run it); no news, no search for updates, no
-extension manager that asks a registry. It includes two extensions: one adds what JupyterLab and
-its widgets lack in accessibility, the other lets you type a prediction before you run a cell.
+root, the only user in a container, may run it); no news, no search for updates, no extension
+manager that asks a registry. It includes two extensions: one adds what JupyterLab and its widgets
+lack in accessibility, the other lets you type a prediction before you run a cell.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ def open_lab(more: list[str], fresh: str | None = None) -> int:
         os.chdir(learners_copy(Path.cwd(), fresh))
     _put_first(str(DATA / "jupyter"), "JUPYTER_CONFIG_PATH")
     _put_first(str(DATA / "jupyter"), "JUPYTER_PATH")
-    # .venv need not be activated: `coursekit` is found in JupyterLab's terminals and after a cell's
-    # "!" all the same.
+    # JupyterLab's terminals and a cell's "!" find `coursekit` even if .venv is not activated.
     _put_first(sysconfig.get_path("scripts"), "PATH")
 
     from jupyterlab.labapp import LabApp

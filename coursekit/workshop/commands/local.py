@@ -58,7 +58,7 @@ def missing() -> bool:
 
 
 def summary() -> str:
-    """What there is, in a few words, for the doctor."""
+    """What is installed, in a few words, for the doctor."""
     if missing():
         return f"not installed (optional: `{INSTALL}`)"
     name = model_in_force(settings()).path.name
@@ -159,6 +159,6 @@ def _tried(path: Path) -> str:
     model.handle_chat_completions(COUNT_TO_TEN, on_chunk)
     speed = (len(times) - 1) / max(times[-1] - times[0], 1e-9) if times else 0.0
     return (
-        f"It works: loaded in {loaded:.1f} s, {speed:.0f} tokens a second, a context of "
+        f"It works: loaded in {loaded:.1f} s, {speed:.0f} tokens per second, a context of "
         f"{CONTEXT:,} tokens."
     )

@@ -57,12 +57,12 @@ def install_program() -> None:
     importlib.invalidate_caches()
     if importlib.util.find_spec(PROGRAM) is None:
         raise CommandError(
-            f"{PROGRAM} was installed, and this Python ({sys.executable}) does not find it."
+            f"{PROGRAM} was installed, but this Python ({sys.executable}) does not find it."
         )
 
 
 def fetch_model() -> None:
-    """Put the course's own model in its place, whole or not at all. Raises CommandError."""
+    """Put the course's own model in its place, complete or not at all. Raises CommandError."""
     folder = SMOLLM2.path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -186,9 +186,7 @@ def _tool() -> list[str]:
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> None:
-    """Let pip or uv work, with its progress on the terminal. Raises CommandError with what went
-    wrong.
-    """
+    """Run pip or uv, with its progress on the terminal. Raises CommandError with the cause."""
     # uv shows its progress where others print errors
     errors = None if "--python" in command else subprocess.PIPE
     ran = subprocess.run(

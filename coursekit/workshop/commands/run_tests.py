@@ -13,12 +13,10 @@ from .environment import offline_environment
 
 
 def run_tests(names: Sequence[str]) -> int:
-    """Test these lessons; none named: all. The options of the run are pytest's in
-    pyproject.toml.
-    """
+    """Test these lessons, or all if none is named. The options are pytest's in pyproject.toml."""
     root = repository_or_error()
     paths = notebooks_of(root, names)
-    # a lesson's two notebooks run sooner than workers start
+    # a lesson's two notebooks finish before workers have started
     workers = "0" if names else "auto"
     command = [
         sys.executable,

@@ -36,7 +36,7 @@ try:
     from ...offline.server.throttle import STRONG
 except ImportError as error:  # pragma: no cover
     raise CommandError(
-        f"The server needs packages that are not here ({error}). Run `make lab` again."
+        f"The server needs packages that are not installed ({error}). Run `make lab` again."
     ) from error
 
 
@@ -56,16 +56,16 @@ def serve(
     today: str | None,
     fallback: str | None,
 ) -> int:
-    """Serve until Ctrl+C. Taken from the settings: COURSEKIT_ACCESS_TOKEN, COURSEKIT_ADMIN_TOKEN,
-    and COURSEKIT_HOSTS (names with commas between, under which the server may be addressed).
+    """Serve until Ctrl+C. The settings give COURSEKIT_ACCESS_TOKEN, COURSEKIT_ADMIN_TOKEN, and
+    COURSEKIT_HOSTS (names, separated by commas, under which the server may be addressed).
 
     rpm, tpm, spend  each learner's own limits; all None: no limits
     today            refuses models that are shut down by this day (2027-02-01); None:
-                     COURSEKIT_TODAY, else none is
+                     those of COURSEKIT_TODAY, if it is set
     classroom        True: learners join by name, and everything is saved in ``class_file`` (None:
-                     in the user's data folder); where other machines can join and no access token
-                     is set, the class has one of its own
-    shares           a class: what learners share is on unless they choose otherwise
+                     in the user's data folder); if other machines can join and no access token is
+                     set, the class gets its own
+    shares           whether learners who join a class share, unless they choose otherwise
     fallback         a server that answers requests without a recording, as ``connect()`` takes it.
                      The settings of replay do not count: a class must not use, or spend, what one
                      person has set for their own notebooks
@@ -82,7 +82,7 @@ def serve(
         raise CommandError(f"There is no folder {recordings}.")
     for option, is_given in (("--share", shares), ("--class-file", class_file)):
         if is_given and not classroom:
-            raise CommandError(f"{option} is for --class.")
+            raise CommandError(f"{option} only works with --class.")
     opened = not is_this_machine(host)
     _refuse_weak_admin_token(chosen, access, opened)
     limits = {"rpm": rpm, "tpm": tpm, "spend": spend}

@@ -7,7 +7,7 @@ copy up to date and opens it, from a clone, from a wheel, and on a hub.
     new in the course        is copied, its outputs cleared
     changed in the course    replaces a file that the learner never changed
     changed by the learner   stays; a message says that a newer version exists
-    --fresh LESSON           a clean copy of a lesson; what was there is kept under another name
+    --fresh LESSON           a clean copy of a lesson; the old one is kept under another name
 
 The copy remembers in ``.coursekit-copy.json`` what it was given: a file that differs from that is
 the learner's.
@@ -38,8 +38,8 @@ class Update:
     """What an update did: the files, relative to the copy, in the order of the course.
 
     added     were not there
-    replaced  were as the course had given them, and are its newer version now
-    newer     were changed by the learner, and stay, although the course has a newer version
+    replaced  were unchanged, and are now the course's newer version
+    newer     were changed by the learner, so they stay, although the course has a newer version
     set_aside old name -> new name of what `--fresh` moved out of the way
     failed    could not be written, with the reason
     """
@@ -51,7 +51,7 @@ class Update:
     failed: dict[str, str] = field(default_factory=dict)
 
     def lines(self, root: Path) -> Iterator[str]:
-        """What the learner reads; nothing where nothing happened."""
+        """The lines to show the learner; none if nothing happened."""
         if self.added:
             yield f"{_count(self.added)} copied to {root}. They are yours to change."
         if self.replaced:
@@ -59,10 +59,10 @@ class Update:
         if self.newer:
             yield (
                 f"You have changed {', '.join(self.newer)}, so your version stays. "
-                "For the course's newer one beside it: coursekit lab --fresh LESSON"
+                "To get the course's newer version next to it, run coursekit lab --fresh LESSON."
             )
         for old, new in self.set_aside.items():
-            yield f"{old} is fresh. What you had is in {new}."
+            yield f"{old} is a fresh copy. Your version is in {new}."
         for name, why in self.failed.items():
             yield f"{name} could not be copied: {why}."
 
@@ -183,7 +183,7 @@ def _files(course: Path, folders: Iterable[str]) -> Iterator[Path]:
 
 
 def _given(root: Path) -> dict[str, str]:
-    """File -> digest of the version that the course gave; without a record nothing is known."""
+    """File -> digest of the version that the course gave; empty without a record."""
     try:
         given = json.loads((root / GIVEN).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -2,4 +2,4 @@
 
 from ..quick_start import leave_out_slow_grammar
 
-leave_out_slow_grammar()  # before anything here imports nbformat: pytest comes in by this door
+leave_out_slow_grammar()  # before anything here imports nbformat: this is where pytest enters

@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """A learner's notebook to try things in is not a test."""
+    """A learner's scratch notebook is not a test."""
     return True if unnamed(collection_path) else None
 
 
@@ -91,7 +91,7 @@ class Notebook(IPyNbFile):  # type: ignore[misc]  # nbval has no types
 
 
 class WatchedKernel(RunningKernel):  # type: ignore[misc]
-    """nbval's kernel, whose death is an error at once; nbval would wait for the cell's timeout."""
+    """nbval's kernel, whose death is an immediate error: nbval would wait for the timeout."""
 
     def get_message(self, stream: str, timeout: float | None = None) -> Any:
         end = (
@@ -133,8 +133,8 @@ def pytest_runtest_makereport(
 
 
 class UsedRecordings:
-    """Compares the recordings on disk with those served; ``root`` is the repository, ``log`` what
-    replay noted.
+    """Compares the recordings on disk with those served; ``root`` is the repository, ``log`` the
+    file that replay wrote.
     """
 
     def __init__(self, root: Path, log: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_typo_in_the_mode(make, monkeypatch: pytest.MonkeyPatch) -> None:  # t
         "mode='replya' is not a mode, so nothing was sent. Did you mean \"replay\"?\n"
         'The modes: "replay" (recorded answers, costs nothing), "live" (the real API, costs '
         "money),\n"
-        '"record" (the real API, costs money, and its answers are kept for replay).'
+        '"record" (the real API, costs money, and its answers are saved for replay).'
     )
     monkeypatch.setenv("COURSEKIT_MODE", "prod")
     with pytest.raises(ModeError, match="COURSEKIT_MODE=prod is not a mode"):

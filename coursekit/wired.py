@@ -6,7 +6,7 @@
     client._make_status_error_from_response   the SDK's own table of exceptions
 
 When a new SDK breaks one of them, tests/test_wired.py reports it, and the fix belongs in this file.
-This module does not import the SDK: whoever passes a client has already loaded it.
+This module does not import the SDK: the caller who passes a client has already loaded it.
 """
 
 from __future__ import annotations

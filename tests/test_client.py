@@ -215,7 +215,7 @@ def test_the_sdk_waits_on_the_same_clock(tmp_path: Path) -> None:
 
 def test_its_own_http_client_is_refused() -> None:
     """connect(http_client=…) says why not, before anything is built."""
-    with pytest.raises(ValueError, match="Leave it out"):
+    with pytest.raises(ValueError, match="Leave http_client out"):
         connect(http_client=openai.DefaultHttpx2Client())
     assert Says(whole()).requests == []
 

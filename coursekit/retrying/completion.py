@@ -77,7 +77,7 @@ def robust_completion(
     params = for_one_answer(robust_completion, client, params)
     if not isinstance(prompt, str):
         raise TypeError(
-            f"robust_completion() takes one prompt, a string, but got {type(prompt).__name__}. "
+            f"robust_completion() takes one prompt, a string, but got a {type(prompt).__name__}. "
             "For messages, pass your own call to coursekit.retrying.retry()."
         )
     if params.get("stream"):

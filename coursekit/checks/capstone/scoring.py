@@ -49,7 +49,7 @@ class Facts:
 
     tickets    how many there were, 1 or more
     answered   how many of them have a complete answer that the API gave in this run
-    truncated  delivered texts that are not complete answers; None instead of a text is honest and
+    truncated  delivered texts that are not complete answers; None instead of text is honest and
                costs nothing here
     spent      dollars on the account's bill; ``reported``: dollars in the program's own report
     seconds    of virtual time

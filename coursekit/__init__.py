@@ -1,8 +1,8 @@
-"""The helper package of the course: a real OpenAI client that works offline, and what the chapters
-build on it.
+"""The helper package of the course: a real OpenAI client that works offline, and the tools that the
+chapters use with it.
 
-Everything public is listed here. It is imported on first use, so that ``import coursekit`` costs
-next to nothing; charts and widgets are modules that a notebook imports by name.
+Everything public is listed here. Each name is imported on first use, so that ``import coursekit``
+costs next to nothing; charts and widgets are modules that a notebook imports by name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if sys.platform == "emscripten":
-    # It loads numpy and other large packages when they are imported.
+    # Importing it loads numpy and other large packages.
     from .foundation import platform as platform
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """Which models can do a task, at what cost, how fast, and until when: the selection guide as data,
-and its filter.
+with a filter.
 
-It knows what can be looked up: prices, limits, accepted parameters, announced shutdowns, and
-measured times, if there are any. It does not know how good an answer is; for that, you need your
-own test set. Taught in 08 §1 to §4.
+The guide knows what can be looked up: prices, limits, accepted parameters, announced shutdowns, and
+any measured times. It does not know how good an answer is; for that, you need your own test set.
+Taught in 08 §1 to §4.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from functools import lru_cache
 from . import models
 from .pricing import dollars, price_of
 
-# fixed, so that a newer price list changes no stored output
+# fixed, so that a newer price list does not change stored outputs
 PRICES_ON = datetime.date(2026, 11, 22)
-# all with a price and a known context window
+# each has a price and a known context window
 CANDIDATES = models.offered_in("chooser")
 # What a task may need besides tokens: the name for `Task.needs` -> the name for readers.
 NEEDS = {
@@ -38,12 +38,12 @@ class Task:
     """One typical request, and the limits that its answer must meet.
 
     prompt, reply   tokens in, and visible tokens out
-    hidden          reasoning tokens of a model that reasons: an assumption that you should replace
-                    by a measurement
+    hidden          reasoning tokens, if the model reasons: an assumption that you should replace
+                    with a measurement
     max_cost        US dollars per request; None: any
-    max_seconds     until the reply is complete, as the API's servers measure it; None: any
+    max_seconds     until the reply is complete, as measured by the API's servers; None: any
     needs           names from ``NEEDS``
-    on              the day on which it must work
+    on              the day on which the model must be available
     """
 
     prompt: int = 1000
@@ -64,13 +64,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Judgment:
-    """What a task costs and takes with one model.
+    """What one model costs for a task, how long it takes, and whether it is suitable.
 
-    effort    its ``reasoning_effort``: "none" if the task does not need reasoning and the model can
-              do without; None: not given
+    effort    the model's ``reasoning_effort``: "none" if the task does not need reasoning and the
+              model can work without it; None: not given
     cost      US dollars per request
     seconds   the API's own time for the whole reply; None: not measured
-    against   why the model is ruled out, in words; empty: it remains
+    against   the reasons why the model is ruled out, in words; empty: it remains
     """
 
     model: models.Model
@@ -89,12 +89,12 @@ class Judgment:
 
 
 def judge(task: Task, names: Iterable[str] = CANDIDATES) -> list[Judgment]:
-    """Each model with its cost, its time, and what rules it out: first those that remain, then the
-    others, each sorted by cost.
+    """Return a judgment of each model: first the models that remain, then the others, both sorted
+    by cost.
 
-    A time limit rules out every model that was measured to be too slow; models that were never
-    measured remain, with ``seconds`` None. Prices are those of ``PRICES_ON``. Raises
-    models.UnknownModel, and pricing.NoPrice for a model without a price.
+    A time limit rules out the models whose measured time exceeds it. Models without a measured time
+    remain, with ``seconds`` None. Prices are those on ``PRICES_ON``. Raises models.UnknownModel,
+    and pricing.NoPrice for a model without a price.
     """
     found = [_judgment(task, models.get(name)) for name in names]
     return sorted(
@@ -103,8 +103,8 @@ def judge(task: Task, names: Iterable[str] = CANDIDATES) -> list[Judgment]:
 
 
 def seconds_of(name: str, tokens: int) -> float | None:
-    """How long the API's servers take for a reply of ``tokens``, hidden ones included; None: never
-    measured.
+    """Return how many seconds the API's servers take for a reply of this many ``tokens``, including
+    hidden ones; None: never measured.
 
     Raises models.UnknownModel.
     """
@@ -113,7 +113,7 @@ def seconds_of(name: str, tokens: int) -> float | None:
 
 
 def latencies() -> dict[str, models.Latency]:
-    """The measured times, by model. Their source and the meaning of their fields are in
+    """Return the measured times by model. Their source and their fields are described in
     data/models.toml.
     """
     return {
@@ -128,7 +128,7 @@ def _judgment(task: Task, model: models.Model) -> Judgment:
     if "none" in model.efforts and "reasoning" not in task.needs:
         effort = "none"
     elif model.reasons and not model.reasoning():
-        effort = "medium"  # it reasons only when it is asked to
+        effort = "medium"  # it reasons only on request
     written = task.reply + (task.hidden if model.reasoning(effort) else 0)
     cost = _cost(model.name, task.prompt, written)
     seconds = seconds_of(model.name, written)
@@ -149,17 +149,17 @@ def _against(
     if task.prompt > (model.input or model.context or task.prompt):
         yield f"accepts at most {model.input or model.context:,} prompt tokens"
     elif task.prompt + written > (model.context or task.prompt + written):
-        yield f"holds {model.context:,} tokens in all"
+        yield f"holds {model.context:,} tokens in total"
     if written > (model.output or written):
         yield f"writes at most {model.output:,} tokens"
     for need, words in NEEDS.items():
         if need in task.needs and not _meets(need, model, effort):
-            # a model whose reasoning can be switched off, and that can then
+            # a model that can do this if its reasoning is switched off
             off = model.reasoning(effort) and "none" in model.efforts
             off = off and _meets(need, model, "none")
             yield f"no {words}{' while it reasons' * off}"
     if task.max_cost is not None and cost > task.max_cost:
-        yield f"{dollars(cost)} a request"
+        yield f"{dollars(cost)} per request"
     limit = math.inf if task.max_seconds is None else task.max_seconds
     if seconds is not None and seconds > limit:
         yield f"takes {seconds:.1f} s"
@@ -177,7 +177,7 @@ def _meets(need: str, model: models.Model, effort: str | None) -> bool:
     return model.takes(need, effort) == "yes"
 
 
-@lru_cache(maxsize=4096)  # a slider asks for the same again and again
+@lru_cache(maxsize=4096)  # a slider repeats the same calls again and again
 def _cost(name: str, prompt: int, written: int) -> Decimal:
     return price_of(
         {"prompt_tokens": prompt, "completion_tokens": written}, name, PRICES_ON

@@ -27,7 +27,7 @@ QUESTION = 200  # characters of a raised hand
 _to_share: queue.SimpleQueue[tuple[Membership, Mapping[str, Any]]] = (
     queue.SimpleQueue()
 )
-# one after the other, so that the newest arrives last
+# one at a time, so that the newest arrives last
 _sharing = threading.Lock()
 
 
@@ -45,21 +45,21 @@ def join(
     """Join a class under a name. From then on, the class server answers ``connect()`` in all
     notebooks.
 
-    name   what the teacher sees, 1 to 40 characters; a number is added if the name is taken. None:
-           JUPYTERHUB_USER
+    name   what the teacher sees, 1 to 40 characters; if the name is taken, a number is added. None:
+           the value of JUPYTERHUB_USER
     url    the server's address, which the teacher gives you; None: COURSEKIT_BASE_URL
     share  True: the teacher also sees which chapter you are in, which checks you tried and passed,
            and your quiz answers; False: they do not; None: as the teacher chose for the class (the
-           result of join() says which)
-    token  the class's access token, if it has one; None: COURSEKIT_ACCESS_TOKEN, else you are asked
-           for it
+           value that join() returns says which)
+    token  the class's access token, if it has one; None: COURSEKIT_ACCESS_TOKEN, or you are
+           prompted for it
 
-    If you join the same server again, even after leave(), you keep your name, key and meter. Raises
-    CannotJoin, or ModeError if ``url`` is not an address.
+    If you join the same server again, even after leave(), you keep your name, key, and meter.
+    Raises CannotJoin, or ModeError if ``url`` is not an address.
     """
     refuse_in_browser(
         "Class servers",
-        "a page cannot connect to another site's server",
+        "a web page cannot connect to another site's server",
         "work without a class",
     )
     env = settings()
@@ -89,7 +89,7 @@ def join(
     )
     if not stored.keep(joined):
         raise CannotJoin(
-            f"Memberships are not saved ({stored.SETTING}=off), so connect() would ignore this one."
+            f"Memberships are not saved ({stored.SETTING}=off), so connect() would ignore yours."
         )
     if shares:
         _send(joined, {"chapter": chapter_here()})
@@ -112,36 +112,36 @@ def raise_hand(question: str = "") -> str:
 
 
 def lower_hand() -> str:
-    """Lower your hand again. Raises CannotJoin."""
+    """Lower your hand. Raises CannotJoin."""
     return _hand(None, "Your hand is down.")
 
 
 def leave() -> str:
-    """Leave the class: ``connect()`` is answered in process again. The teacher's meter keeps your
-    requests.
+    """Leave the class: the offline API in this process answers ``connect()`` again. The teacher's
+    meter keeps your requests.
     """
     earlier = stored.forget()
     if settings().get(stored.KEY):
         return f"{stored.KEY} is set and keeps you in the class. Remove it to leave."
     if earlier is None:
-        return "You had not joined a class."
+        return "You are not in a class."
     return f"You have left the class at {earlier.url}."
 
 
 def trouble(joined: Membership) -> str:
-    """What to do if the class server does not answer the learner; "" if it does."""
+    """Return what to do if the class server does not answer the learner; "" if it does."""
     try:
         status, _ = _request(
             "GET", f"{joined.url}/me", joined.key, seconds=SHARING
         )
     except CannotJoin:
         return (
-            "it does not answer: wait for the teacher, or leave the class: from coursekit "
+            "it does not answer. Wait for the teacher, or leave the class: from coursekit "
             "import leave; leave()"
         )
     if status == 200:
         return ""
-    return "it no longer knows you: join() again, or leave()"
+    return "it no longer knows you. Run join() again, or leave()"
 
 
 def share(
@@ -149,13 +149,13 @@ def share(
     joined: Membership | None = None,
     **more: Mapping[str, int],
 ) -> threading.Thread | None:
-    """Send the teacher the learner's chapter in a separate thread, if they share it; a server that
-    does not answer is ignored. Returns the thread, or None if nothing is shared.
+    """Send the learner's chapter to the teacher in a separate thread, if the learner shares it. A
+    server that does not answer is ignored. Returns the thread, or None if nothing is shared.
 
-    passed  the number of passed exercises by chapter; None: leave what was sent before
-    joined  the class; None: the one in force
-    more    ``failed``: failed checks in a row by "chapter/exercise", 0 for a pass; ``votes``: the
-            index of the chosen option by "chapter/number" of a quiz question
+    passed  the number of passed exercises by chapter; None: keep what was sent before
+    joined  the class; None: the class that the learner is in
+    more    ``failed``: how many checks failed in a row, by "chapter/exercise" (0 after a pass);
+            ``votes``: the index of the chosen option, by "chapter/number" of a quiz question
     """
     with contextlib.suppress(ModeError):
         joined = joined or membership()
@@ -174,8 +174,8 @@ def share(
 
 
 def chapter_here() -> str:
-    """The chapter whose notebook this kernel runs, "" elsewhere."""
-    # the Jupyter server's name for it: notebooks/01_basics.ipynb
+    """Return the chapter whose notebook this kernel runs; "" outside a notebook of the course."""
+    # the notebook's path, set by the Jupyter server: notebooks/01_basics.ipynb
     notebook = os.environ.get("JPY_SESSION_NAME", "")
     try:
         return lesson(Path(notebook).name).stem if notebook else ""
@@ -234,10 +234,12 @@ def _entered(server: str, name: str, token: str) -> Membership:
 def _request(
     method: str, url: str, key: str, body: Any = None, seconds: float = WAIT
 ) -> tuple[int, Mapping[str, Any]]:
-    """The status and JSON of an answer. Raises CannotJoin if there is no answer."""
+    """Send a request and return the status and JSON of the answer. Raises CannotJoin if there is no
+    answer.
+    """
     headers = {"authorization": f"Bearer {key}"} if key else {}
     try:
-        # a class is near: no proxy on the way
+        # a class server is nearby, so no proxy is used
         with httpx2.Client(timeout=seconds, trust_env=False) as client:
             answer = client.request(method, url, headers=headers, json=body)
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
@@ -245,7 +247,7 @@ def _request(
             f"No class server answers at {url}: {error}.\n"
             "Compare the address with your teacher's; both machines must be on the same network. "
             "Without a class, replay still works offline."
-        ) from None  # the learner's address is wrong, or the network; not httpx2
+        ) from None  # the fault is in the address or the network, not in httpx2
     try:
         reply = answer.json()
     except ValueError:
@@ -256,17 +258,17 @@ def _request(
 def _message(reply: Mapping[str, Any]) -> str:
     error = reply.get("error")
     if not isinstance(error, dict):
-        return "it does not say why"
+        return "no reason given"
     return str(error.get("message", ""))
 
 
 def _typed_token(server: str) -> str:
-    """The access token, typed by the learner: it shows in no cell and no output."""
+    """Return the access token that the learner types. It does not appear in any cell or output."""
     from getpass import getpass
 
     try:
         return getpass(f"Access token of the class at {server}: ")
-    # no one can be asked: EOFError, a kernel without stdin, …
+    # no one can answer: EOFError, a kernel without stdin, …
     except Exception as error:
         raise CannotJoin(
             f"The class at {server} needs an access token. You could not type it here, or it was "

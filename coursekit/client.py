@@ -1,14 +1,14 @@
 """connect() and connect_async(): the real openai client, wired by mode.
 
-    replay   its HTTP transport is the offline API: no key, no network, no cost
+    replay   the offline API is its HTTP transport: no key, no network, no cost
     live     nothing is changed
     record   the real API answers, and each exchange is saved for replay
     class    the class server that the learner has joined answers, from recordings, at no cost. It
              replaces replay unless replay is requested by name. You cannot request class mode
              itself: a learner joins and leaves
 
-The client is the SDK's own, with the SDK's own defaults. Only if the clock does not run at its
-natural speed do the waits between the SDK's retries follow that clock. Taught in 00, "Three modes".
+The client is the SDK's own, with the SDK's own defaults. The waits between the SDK's retries follow
+the client's clock if that does not run at its natural speed. Taught in 00, "Three modes".
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ from .wired import (
 C = TypeVar("C", openai.OpenAI, openai.AsyncOpenAI)
 NO_KEY = "replay-needs-no-key"
 LIVE_IN_BROWSER = (
-    "any script on the page could read a key that you type, "
-    "and the key would stay in the browser's storage"
+    "any script on the page could read a key that you type, and the key would stay in the "
+    "browser's storage"
 )
 REAL_API = "https://api.openai.com/v1"
 
@@ -77,31 +77,32 @@ def connect(
     fallback: str | bool | None = None,
     **openai_options: Any,
 ) -> openai.OpenAI:
-    """A real ``openai.OpenAI`` client; ``mode`` decides what answers it.
+    """Create a real ``openai.OpenAI`` client; ``mode`` decides what answers its requests.
 
     mode        "replay" (recorded answers, costs nothing), "live" (the real API, costs money) or
-                "record" (the real API, costs money, answers are saved). None: COURSEKIT_MODE, also
-                from .env, else "replay". While you are in a class, its server answers instead of
-                replay, unless you pass "replay", any argument marked "replay only", a recordings
-                folder, base_url, or api_key
-    recordings  replay and record: a folder of recordings; None: your own, then the course's, which
-                record mode never changes
-    speed       replay only: 1.0 as recorded, 10 for ten times faster, "instant" for no waiting;
-                None: COURSEKIT_SPEED, else 1.0
+                "record" (the real API, costs money, answers are saved). None: COURSEKIT_MODE, from
+                the environment or .env, or else "replay". While you are in a class, its server
+                answers instead of replay, unless you pass "replay", any argument marked "replay
+                only", a recordings folder, base_url, or api_key
+    recordings  replay and record: a folder of recordings; None: your own folder, then the course's,
+                which record mode never changes
+    speed       replay only: 1.0 as recorded, 10 for ten times as fast, "instant" for no waiting;
+                None: COURSEKIT_SPEED, or else 1.0
     faults      replay only: what goes wrong, a ``coursekit.offline.Fault`` or several in order
     rate_limit  replay only: {"rpm": 60, "tpm": 10_000, "spend": 0.50} (requests and tokens per
                 minute, dollars), or a ``coursekit.offline.Account``, which several clients can
                 share; None: no limits
-    fallback    replay: an OpenAI-compatible server that answers what was not recorded: its address,
-                the name of one at its usual port ("ollama", "lm studio", "llama.cpp", "vllm"), or
-                "local" for the small model that `coursekit local install` downloads; False: none;
-                None: COURSEKIT_FALLBACK in .env, else none. Receipts name the server that answered
-                and show no price. record: it answers instead of the real API
-    local_model  True is the same as fallback="local"; a path names a GGUF file
-    openai_options  base_url, api_key, max_retries, timeout, …: as ``openai.OpenAI`` takes them
+    fallback    replay: an OpenAI-compatible server that answers requests without a recording: its
+                address, the name of a server at its usual port ("ollama", "lm studio", "llama.cpp",
+                "vllm"), or "local" for the small model that `coursekit local install` downloads;
+                False: none; None: COURSEKIT_FALLBACK in .env, or else none. Receipts name the
+                server that answered and show no price. record: the server answers instead of the
+                real API
+    local_model  True is the same as fallback="local"; a path selects a GGUF file
+    openai_options  base_url, api_key, max_retries, timeout, …: as ``openai.OpenAI`` accepts them
 
-    Raises ModeError, MissingKey, LocalModelMissing or ValueError, before anything is sent; a
-    request that the fallback cannot take raises FallbackUnreachable.
+    Raises ModeError, MissingKey, LocalModelMissing, or ValueError before anything is sent; a
+    request that the fallback cannot answer raises FallbackUnreachable.
     """
     wiring = _Wiring(
         mode,
@@ -127,8 +128,8 @@ def connect_async(
     fallback: str | bool | None = None,
     **openai_options: Any,
 ) -> openai.AsyncOpenAI:
-    """Like ``connect()``, but for ``await``: a real ``openai.AsyncOpenAI``. A client belongs to one
-    event loop.
+    """Create a client as ``connect()`` does, but for ``await``: a real ``openai.AsyncOpenAI``. A
+    client belongs to one event loop.
     """
     wiring = _Wiring(
         mode,
@@ -144,8 +145,8 @@ def connect_async(
 
 
 class _Wiring:
-    """What both kinds of client share: the settings read, the transport built, the journal
-    attached.
+    """The setup that both kinds of client share: it reads the settings, builds the transport, and
+    attaches the journal.
     """
 
     def __init__(
@@ -160,8 +161,9 @@ class _Wiring:
         refuse(options, allowed, also=ours, to="connect()")
         if "http_client" in options:
             raise ModeError(
-                "connect() creates its own http_client, which is how replay and record mode work. "
-                "Leave it out, or create openai.OpenAI(http_client=…) yourself."
+                "connect() creates its own http_client, which is how replay and record "
+                "mode work. Leave http_client out, or create openai.OpenAI(http_client=…) "
+                "yourself."
             )
         self._env = env = settings()
         self.mode = mode_of(mode, env)
@@ -188,7 +190,7 @@ class _Wiring:
             self._api = OfflineApi(
                 answers.layer, answers.clock, faults=faults, rate_limit=limit
             )
-            self.clock: Clock = self._api.clock  # that of a shared account
+            self.clock: Clock = self._api.clock  # the clock of a shared account
             self.options = {
                 "api_key": NO_KEY,
                 "base_url": REAL_API,
@@ -202,7 +204,7 @@ class _Wiring:
             local_model=offline["local_model"] or None,
             fallback=offline["fallback"] or None,
         )
-        self.clock = ScaledClock()  # time as it passes
+        self.clock = ScaledClock()  # real time
         if joined is not None:
             address = {"base_url": f"{joined.url}/v1", "api_key": joined.key}
             self.options = options | address
@@ -215,8 +217,8 @@ class _Wiring:
         )
 
     def client(self, kind: type[C], http_kind: Callable[..., Any]) -> C:
-        """A client of the class ``kind``, wired: its journal notes each answer, retried ones as
-        well.
+        """Return a wired client of the class ``kind``. Its journal records each answer, including
+        those that are retried.
         """
         natural = isinstance(self.clock, ScaledClock) and self.clock.speed == 1
         make: Any = kind
@@ -232,7 +234,8 @@ class _Wiring:
             self.journal.server = client.base_url.netloc.decode()
         elif self._api is not None and self._recorder is not None:
             self.journal.server = self._recorder.provenance.by
-        if self._api is None:  # the offline transport tells the journal itself
+        # the offline transport writes to the journal itself
+        if self._api is None:
             http_client = http_client_of(client)
             http_client.event_hooks = self._hooks(http_client)
         ledger = None if self._api is None else self.ledger
@@ -242,8 +245,8 @@ class _Wiring:
 
     @property
     def _is_near(self) -> bool:
-        """Whether requests go to the class or to this machine: past any proxy, and without an
-        account's headers.
+        """Return whether requests go to the class or to this machine. These bypass any proxy and do
+        not carry an account's headers.
         """
         url = (
             self.options.get("base_url")
@@ -253,7 +256,7 @@ class _Wiring:
         return self.mode is Mode.CLASS or is_this_machine(str(url))
 
     def _http_client(self, make: Callable[..., Any]) -> Any:
-        """The HTTP client to use; None: the SDK makes its own."""
+        """Return the HTTP client to use; None: the SDK creates its own."""
         direct = {"trust_env": False} if self._is_near else {}
         if self._api is not None:
             door = OfflineTransport(
@@ -272,7 +275,7 @@ class _Wiring:
         return make(**direct) if direct else None
 
     def _hooks(self, http_client: Any) -> dict[str, Any]:
-        """What the HTTP client calls before each request and after each response."""
+        """Return what the HTTP client calls before each request and after each response."""
 
         def sent(request: httpx2.Request) -> None:
             if self._elsewhere(request):
@@ -292,7 +295,7 @@ class _Wiring:
         return {"request": [sent], "response": [self._served]}
 
     def _elsewhere(self, request: httpx2.Request) -> bool:
-        """Whether the request goes to a server other than OpenAI's, where models have other
+        """Return whether the request goes to a server other than OpenAI's, where models have other
         names.
         """
         return (
@@ -314,7 +317,7 @@ class _Wiring:
         if self.mode is Mode.CLASS:
             source = headers.get("x-coursekit-source", "not a class server")
         elif "x-request-id" not in headers:
-            # so that a receipt finds the answer's latency
+            # so that a receipt can look up the answer's latency
             headers["x-request-id"] = f"coursekit-{next(self._numbers)}"
         self.journal.add(
             Served(
@@ -329,8 +332,8 @@ class _Wiring:
 def _folders(
     mode: Mode, env: Mapping[str, str], folder: str | Path | None
 ) -> list[Path]:
-    """Where to look for recordings: in the folder of an argument or a setting, else in your own
-    before the course's. What record mode saves is your own.
+    """Return the folders to search for recordings: the one in an argument or a setting, or else
+    your own and then the course's. Record mode saves to your own.
     """
     if folder is None:
         folder = env.get("COURSEKIT_RECORDINGS") or None
@@ -343,12 +346,12 @@ def _folders(
 
 
 def _is_real(url: httpx2.URL) -> bool:
-    # Elsewhere (a proxy, Azure) models have other ends, and the server there says so.
+    # Other servers (a proxy, Azure) shut models down on other dates, and report that themselves.
     return is_real(url.host)
 
 
 def _refuse_offline_options(mode: str, **options: Any) -> None:
-    """The real API has its own limits and faults: raises ModeError if any are requested."""
+    """Raise ModeError if limits or faults are requested of the real API, which has its own."""
     for name, value in options.items():
         if value is not None:
             raise ModeError(

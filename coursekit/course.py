@@ -1,4 +1,4 @@
-"""The lessons of the course and where their files are, from data/course.toml.
+"""The course's lessons and the locations of their files, from data/course.toml.
 
 Taught in 00, "The course".
 """
@@ -19,8 +19,8 @@ OWN = "COURSEKIT_OWN_RECORDINGS"
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One chapter. ``stem`` names all its files; ``promise`` is one sentence; ``minutes`` to work
-    through it.
+    """One chapter. ``stem`` is the name of all its files; ``promise`` says in one sentence what you
+    can do afterwards; ``minutes`` is how long it takes.
     """
 
     stem: str
@@ -34,21 +34,21 @@ class Lesson:
 
 
 class UnknownLesson(LookupError):
-    """A name that is not a lesson of the course; the message lists the lessons."""
+    """The name does not match any lesson in the course; the message lists the lessons."""
 
 
 @cache
 def lessons() -> tuple[Lesson, ...]:
-    """All lessons in course order."""
+    """Return all lessons in course order."""
     text = (DATA / "course.toml").read_text(encoding="utf-8")
     found = [Lesson(**entry) for entry in tomllib.loads(text)["lesson"]]
     return tuple(sorted(found, key=lambda lesson: lesson.number))
 
 
 def lesson(name: str) -> Lesson:
-    """The lesson meant by its stem, its file, its number or the rest of its stem.
+    """Return a lesson by its stem, its file, its number, or the rest of its stem.
 
-    "01_basics", "notebooks/01_basics.ipynb", "01", "1" and "basics" are the same. Raises
+    "01_basics", "notebooks/01_basics.ipynb", "01", "1", and "basics" name the same lesson. Raises
     UnknownLesson.
     """
     wanted = Path(name).name.removesuffix(".ipynb").lower()
@@ -58,25 +58,25 @@ def lesson(name: str) -> Lesson:
             return each
     listed = ", ".join(each.stem for each in lessons())
     raise UnknownLesson(
-        f"{name!r} is not a lesson of this course. The lessons: {listed}."
+        f"{name!r} is not a lesson in this course. The lessons: {listed}."
     )
 
 
 def recordings_of(stem: str) -> Path:
-    """The folder of a lesson's recordings; it may not exist yet."""
+    """Return the folder for a lesson's recordings; it may not exist yet."""
     return DATA / "recordings" / stem
 
 
 def recording_folders() -> list[Path]:
-    """The folders of all lessons' recordings, in course order."""
+    """Return the folders for all lessons' recordings, in course order."""
     return [recordings_of(each.stem) for each in lessons()]
 
 
 def own_recordings(env: Mapping[str, str]) -> Path:
-    """The folder of what you record yourself; it may not exist yet.
+    """Return the folder for your own recordings; it may not exist yet.
 
-    env  the settings in force: COURSEKIT_OWN_RECORDINGS names another folder; "off": replay does
-         not look there
+    env  the settings; COURSEKIT_OWN_RECORDINGS can name another folder, or be "off", so that replay
+         does not search it
     """
     named = env.get(OWN, "")
     if named in ("", "off"):
@@ -85,15 +85,15 @@ def own_recordings(env: Mapping[str, str]) -> Path:
 
 
 def replies_of(stem: str) -> Path:
-    """The file with what the lesson's author has the model say (``coursekit record --written``); it
-    may not exist.
+    """Return the file with the replies that the lesson's author wrote (for ``coursekit record
+    --written``); it may not exist.
     """
     return DATA / "replies" / f"{stem}.toml"
 
 
 def repository() -> Path | None:
-    """The folder that holds the course's notebooks, when coursekit runs from its repository; else
-    None.
+    """Return the folder that contains the course's notebooks if coursekit runs from its repository,
+    or else None.
     """
     root = Path(__file__).parents[1]
     is_whole = (root / "pyproject.toml").is_file() and (

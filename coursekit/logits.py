@@ -1,20 +1,21 @@
-"""Real next-token distributions, and real replies with their log-probabilities, of a small open
+"""Real next-token distributions, and real replies with their log-probabilities, from a small open
 model.
 
-``logits.py`` and ``local_replies.py`` in tests/data_tools took the numbers from
-SmolLM2-135M-Instruct. Each file in data/logits names the model, its licence and the date. The files
-store log-probabilities at temperature 1, without penalties. These are logits up to a constant,
-which is enough for sampling.
+``logits.py`` and ``local_replies.py`` in tests/data_tools got the numbers from
+SmolLM2-135M-Instruct. Each file in data/logits names the model, its license, and the date. The
+files store log-probabilities at temperature 1, without penalties. These are logits up to a
+constant, which is enough for sampling.
 
-A vocabulary has 49,152 tokens and a file names a few hundred: the most probable ones, and every
-token of the reply so far. The others are stored as the number of tokens at each log-probability
-(grouped in steps of 0.1), so that every sum runs over the whole vocabulary and no mass is lost or
-made up. At temperature 1 that is exact. At other temperatures and for top_p it was compared with
-the full distribution when the file was made: ``accuracy`` says how close it is.
+A vocabulary has 49,152 tokens and a file names a few hundred of them: the most probable ones, and
+every token in the reply so far. The others are stored as the number of tokens at each
+log-probability (grouped in steps of 0.1), so that every sum covers the whole vocabulary and no
+probability mass is lost or invented. This is exact at temperature 1. For other temperatures and for
+top_p, the result was compared with the full distribution when the file was made; ``accuracy`` says
+how close it is.
 
-Which of these rare tokens is which is stored roughly, once for all distributions (``Garden``). So a
-rare token that is drawn has the text of a real one, whose true probability differs by a factor of
-e^``names_nats`` (a root mean square). Taught in 02 §1 and in its lab.
+The texts of these rare tokens are assigned approximately, once for all distributions (``Garden``).
+A rare token that is drawn therefore has the text of a real token, whose true probability differs by
+a factor of e^``names_nats`` (a root mean square). Taught in 02 §1 and in its lab.
 """
 
 from __future__ import annotations
@@ -37,23 +38,23 @@ GARDEN = FOLDER / "garden.json.gz"
 
 
 class UnknownDistribution(LookupError):
-    """A name that no distribution or reply has; the message lists the names there are."""
+    """No distribution or reply has this name; the message lists the available names."""
 
 
 @dataclass(frozen=True)
 class Distribution:
     """What a model would say next, before any sampling parameter.
 
-    name      of the file; ``shows`` says in a sentence what it is good for
-    prompt    the exact text that the model was given, with its special tokens
+    name      of the file; ``shows`` says in one sentence what the distribution demonstrates
+    prompt    the exact text that the model received, with its special tokens
     text      what a reader needs to see of the prompt: the text to be continued, or the question
               and the reply so far
     tokens    the named tokens, most probable first. Bytes of an incomplete character are written
               as \\xe3\\x81
     logits    one per token of the vocabulary: first those of ``tokens``, then the others
-    counts    how often each is in the reply so far (all 0 where the reply begins here)
+    counts    how often each occurs in the reply so far (all 0 at the start of a reply)
     entropy_bits   of the full distribution at temperature 1
-    garden    has the texts of the other tokens; ``weights`` of its rows tell these apart
+    garden    holds the texts of the other tokens; the ``weights`` of its rows distinguish them
     origin    provenance, model, model_file, sha256, licence, tool, date
     accuracy  the largest differences from the full distribution over a grid of temperature and
               top_p
@@ -74,14 +75,14 @@ class Distribution:
 
     @property
     def question(self) -> str:
-        """What to say in a user message to ask a chat model the same: the text without the reply so
+        """The user message that asks a chat model the same question: the text without the reply so
         far.
         """
         so_far = self.prompt.partition("<|im_start|>assistant\n")[2]
         return self.text.removesuffix(so_far).removesuffix("\n")
 
     def token(self, index: int) -> str:
-        """The text of a token."""
+        """Return a token's text."""
         if index < len(self.tokens):
             return self.tokens[index]
         place = int(self.others[index - len(self.tokens)])
@@ -89,7 +90,7 @@ class Distribution:
 
     @cached_property
     def others(self) -> npt.NDArray[np.intp]:
-        """The places in the vocabulary of the tokens without a name, most probable first."""
+        """The positions in the vocabulary of the unnamed tokens, most probable first."""
         rough = np.array(self.weights) @ self.garden.rows[: len(self.weights)]
         order = np.argsort(-rough, kind="stable")
         places = self.garden.places
@@ -99,15 +100,15 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Garden:
-    """What the model would say after the most probable ways to go on with one prompt, a few tokens
+    """What the model would say after the most probable continuations of one prompt, a few tokens
     deep, and the texts of all tokens.
 
     root        the name of the prompt's distribution
-    vocabulary  the text of each token of the model
-    places      text -> its place in the vocabulary
+    vocabulary  the text of each token that the model has
+    places      text -> its position in the vocabulary
     nodes       tokens added to the prompt -> the stored numbers
-    weights     name of a distribution -> of the ``rows``, whose sum is roughly the log-probability
-                of each rare token
+    weights     name of a distribution -> the weights of the ``rows``, whose weighted sum is roughly
+                the log-probability of each rare token
     """
 
     root: str
@@ -122,13 +123,15 @@ class Garden:
     def after(
         self, start: Distribution, path: tuple[str, ...]
     ) -> Distribution | None:
-        """The distribution after ``start`` and the tokens of ``path``; None: it is not stored."""
+        """Return the distribution after ``start`` and the tokens in ``path``; None: it is not
+        stored.
+        """
         if not path:
             return start
         if start.name != self.root or path not in self.nodes:
             return None
         node, added = self.nodes[path], "".join(path)
-        # a garden has thousandths, so that its file is small
+        # a garden stores thousandths, which keeps its file small
         named = []
         for token, thousandths in node["tokens"]:
             text = self.vocabulary[token]
@@ -149,12 +152,12 @@ class Garden:
 
 @cache
 def load_garden() -> Garden:
-    """The stored garden."""
+    """Return the stored garden."""
     return read_garden(GARDEN)
 
 
 def read_garden(path: Path) -> Garden:
-    """The garden in a file."""
+    """Return the garden in a file."""
     value = json.loads(gzip.decompress(path.read_bytes()))
     vocabulary = value["vocabulary"]
     steps = np.array(value["steps"])
@@ -174,29 +177,31 @@ def read_garden(path: Path) -> Garden:
 
 
 def distribution_names() -> tuple[str, ...]:
-    """The names that ``load_distribution()`` knows, in alphabetical order."""
+    """Return the names that ``load_distribution()`` accepts, in alphabetical order."""
     return _names(FOLDER)
 
 
 def reply_names() -> tuple[str, ...]:
-    """The names that ``load_reply()`` knows, in alphabetical order."""
+    """Return the names that ``load_reply()`` accepts, in alphabetical order."""
     return _names(REPLIES)
 
 
 @cache
 def load_distribution(name: str) -> Distribution:
-    """A real next-token distribution. Its arrays are read-only. Raises UnknownDistribution."""
+    """Return a real next-token distribution. Its arrays are read-only. Raises
+    UnknownDistribution.
+    """
     return read_distribution(_find(FOLDER, name))
 
 
 def load_reply(name: str) -> dict[str, Any]:
-    """A real reply: ``shows``, ``origin``, the ``request``, and the ``response`` in the shape of
-    the API.
+    """Return a real reply: ``shows``, ``origin``, the ``request``, and the ``response`` in the
+    API's format.
 
-    Where the request asked for them, ``response["choices"][0]["logprobs"]["content"]`` has an entry
-    per token: token, logprob, bytes and five top_logprobs. They are the model's own, before
-    temperature. ``seconds`` is how long llama.cpp took to write as many tokens, on two cores.
-    Raises UnknownDistribution.
+    If the request asked for log-probabilities, ``response["choices"][0]["logprobs"]["content"]``
+    has an entry per token: token, logprob, bytes, and five top_logprobs. The values are the model's
+    own, before temperature. ``seconds`` is how long llama.cpp took to generate that many tokens on
+    two cores. Raises UnknownDistribution.
     """
     reply: dict[str, Any] = json.loads(
         _find(REPLIES, name).read_text(encoding="utf-8")
@@ -205,7 +210,7 @@ def load_reply(name: str) -> dict[str, Any]:
 
 
 def read_distribution(path: Path) -> Distribution:
-    """The distribution in a file."""
+    """Return the distribution in a file."""
     value = json.loads(path.read_text(encoding="utf-8"))
     garden, name = load_garden(), path.stem
     return Distribution(
@@ -220,10 +225,11 @@ def read_distribution(path: Path) -> Distribution:
 def _arrays(
     named: Sequence[Sequence[Any]], others: Sequence[Sequence[Any]]
 ) -> dict[str, Any]:
-    """The tokens, logits and counts of a distribution.
+    """Return a distribution's tokens, logits, and counts.
 
-    named   text, log-probability, and count in the reply so far (left out: 0) of each named token
-    others  log-probabilities, and how many of the other tokens have each
+    named   the text of each named token, its log-probability, and its count in the reply so far (if
+            omitted: 0)
+    others  log-probabilities, and how many of the other tokens have each of them
     """
     rare = np.repeat([row[0] for row in others], [row[1] for row in others])
     logits = np.concatenate([[row[1] for row in named], rare])

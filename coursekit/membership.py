@@ -2,10 +2,11 @@
 for it.
 
 COURSEKIT_BASE_URL    the address of a class server, with or without /v1
-COURSEKIT_CLASS_KEY   the key, where somebody else joined for the learner, such as a hub
-COURSEKIT_CLASS_SHARE "yes": then, chapter, checks and quiz answers are shared with the teacher
+COURSEKIT_CLASS_KEY   the key, if something else joined for the learner, such as a hub
+COURSEKIT_CLASS_SHARE "yes": in that case, chapter, checks, and quiz answers are shared with the
+                      teacher
 COURSEKIT_MEMBERSHIP  the file in which ``join()`` keeps the membership; "off": nothing is read or
-                      written (so in tests); not set: in the user's data folder
+                      written (as in tests); not set: in the user's data folder
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ADDRESS, KEY, SHARE = (
     "COURSEKIT_CLASS_KEY",
     "COURSEKIT_CLASS_SHARE",
 )
-# of keys that class servers make: no other is sent to one, and no paid API takes these
+# of keys that class servers issue: no other key is sent to one, and no paid API accepts these
 KEY_PREFIX = "ck-class-"
 
 SHARED = (
@@ -38,9 +39,9 @@ SHARED = (
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """``url`` of the server without /v1; the learner's ``key`` and, where it is known, ``name``
-    there; ``share``: what they do is shown to the teacher. Raises ModeError for a key that no class
-    server has made."""
+    """The server's ``url`` without /v1, the learner's ``key`` and (if known) ``name`` on it, and
+    ``share``: whether the teacher sees what they do. Raises ModeError for a key that was not issued
+    by a class server."""
 
     url: str
     key: str
@@ -50,8 +51,8 @@ class Membership:
     def __post_init__(self) -> None:
         if not self.key.startswith(KEY_PREFIX):
             raise ModeError(
-                "The key for the class server is not one that a class server made (those begin "
-                f"with {KEY_PREFIX}). Nothing was sent.\n"
+                "The key for the class server was not issued by a class server (those keys "
+                f"begin with {KEY_PREFIX}). Nothing was sent.\n"
                 f'Remove {KEY}, and join: from coursekit import join; join("NAME").'
             )
 
@@ -69,8 +70,8 @@ class Membership:
 
 
 def membership(env: Mapping[str, str] | None = None) -> Membership | None:
-    """The class in force; None without one. An address in the settings overrides what was joined
-    elsewhere.
+    """Return the membership that applies; None if there is none. An address in the settings
+    overrides a class that was joined elsewhere.
     """
     env = settings() if env is None else env
     address, joined = env.get(ADDRESS) or "", _read(place(env))
@@ -96,10 +97,10 @@ def keep(joined: Membership) -> bool:
 
 
 def forget() -> Membership | None:
-    """Leave the class; returns the membership that was in force, or None if there was none. Raises
+    """Leave the class; return the membership that applied, or None if there was none. Raises
     OSError.
 
-    The key stays in the file, marked as left, so that a learner who returns is the same one.
+    The key stays in the file, marked as left, so that a learner who returns is recognized.
     """
     path = place()
     earlier = _read(path)
@@ -109,11 +110,13 @@ def forget() -> Membership | None:
 
 
 def left(server: str, name: str | None) -> Membership | None:
-    """The membership at this server that was left, if it was under this name; None: any."""
+    """Return the membership at this server that was left, if it was under this name (None: any
+    name).
+    """
     earlier = _read(place(), left=True)
     if earlier is None or earlier.url != server:
         return None
-    # "Ada 2", where the name was taken
+    # "Ada 2", if the name was taken
     names = {earlier.name, re.sub(r" \d+$", "", earlier.name)}
     if name is None or " ".join(name.split()).casefold() in map(
         str.casefold, names
@@ -123,17 +126,17 @@ def left(server: str, name: str | None) -> Membership | None:
 
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
-    """The file of the membership; None if it is switched off."""
+    """Return the membership's file; None if saving is switched off."""
     return user_file(
         "membership.json", (settings() if env is None else env).get(SETTING)
     )
 
 
 def server_of(address: str) -> str:
-    """A class server's own address: "http://10.0.0.5:8000" for that with /v1 or a slash behind it,
-    or without http://.
+    """Return a class server's base address: "http://10.0.0.5:8000" also if the address has /v1 or a
+    slash at its end, or lacks http://.
 
-    Raises ModeError for the real API's, which is not a class server.
+    Raises ModeError for the address of the real API, which is not a class server.
     """
     from urllib.parse import urlsplit
 
@@ -165,4 +168,4 @@ def _read(path: Path | None, *, left: bool = False) -> Membership | None:
         url, key, name = value["url"], value["key"], str(value["name"])
         return Membership(url, key, name, value["share"] is True)
     except (OSError, *DAMAGED_JSON):
-        return None  # damaged: counts as not joined; joining again rewrites it
+        return None  # a damaged file counts as not joined; joining again rewrites it

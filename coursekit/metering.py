@@ -1,8 +1,8 @@
-"""What was used and what it cost, call by call: receipts, and the meter that adds them up.
+"""Usage and cost, call by call: receipts, and the meter that adds them up.
 
-Latency and the source of an answer are not in the reply, but in the client's ``Journal``. Prices
-are those of the day on which the reply was created (its ``created``), so a recorded answer always
-costs the same. Taught in 01 §6.
+An answer's latency and source are not in the reply, but in the client's ``Journal``. Prices are
+those on the day when the reply was created (its ``created``), so a recorded answer always costs the
+same. Taught in 01 §6.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ COLUMNS = {
     "Latency": NUMBER,
     "Answered by": SHORT,
 }
-ROWS = 20  # of the meter's table; a long ledger shows its newest
+ROWS = 20  # in the meter's table; of a long ledger, it shows the newest calls
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What one call used and cost; shown as one line.
 
-    usage   None: the reply had none (such as a stream that was not asked for it or did not end), or
-            its usage had no counts
+    usage   None: the reply had none (such as a stream that did not end, or whose request did not
+            ask for it), or its usage had no counts
     price   None: no usage, or no known price for this model
     seconds, source, mode  from the client's journal; None without a journal
     """
@@ -61,7 +61,7 @@ class Receipt:
 
     @property
     def dollars(self) -> Decimal:
-        """US dollars; 0 if the price is not known."""
+        """The cost in US dollars; 0 if the price is not known."""
         return self.price.total if self.price else ZERO
 
     @property
@@ -74,7 +74,7 @@ class Receipt:
 
     @property
     def origin(self) -> str:
-        """How it was answered, and by what: "replay · written"; "live"."""
+        """The mode and the source of the answer: "replay · written"; "live"."""
         return " · ".join(filter(None, dict.fromkeys((self.mode, self.source))))
 
     def __repr__(self) -> str:
@@ -91,17 +91,17 @@ class Receipt:
 
 
 class Share(NamedTuple):
-    """A part of the bill: tokens, and US dollars (of the calls whose price is known)."""
+    """A part of the bill: tokens, and US dollars (for the calls whose price is known)."""
 
     tokens: int
     dollars: Decimal
 
 
 class Meter:
-    """A ledger of calls, with the sum of their tokens and costs.
+    """A ledger of calls, with the totals of their tokens and costs.
 
-    client  from ``connect()`` or ``connect_async()``: its journal has latency and source. None,
-            or a client without a journal: the receipts omit them.
+    client  from ``connect()`` or ``connect_async()``: its journal has latency and source. Without a
+            client, or a journal, the receipts omit them.
     """
 
     def __init__(self, client: Any = None) -> None:
@@ -119,9 +119,9 @@ class Meter:
 
         reply       a ChatCompletion, a stream of ``stream_text()`` that has ended, or a completion
                     as a dict
-        request_id  finds the reply in the journal, if the reply itself does not contain the ID
-        on          the day (UTC) whose prices apply; None: the day of the reply's ``created``, else
-                    today
+        request_id  identifies the reply in the journal if the reply itself does not contain the ID
+        on          the day (UTC) whose prices apply; None: the day of the reply's ``created``, or
+                    else today
 
         A model without a known price is counted and shown as "no price"; a reply without usage, as
         "no usage". Raises TypeError for anything but a reply, and ValueError for a stream that has
@@ -153,12 +153,12 @@ class Meter:
 
     @property
     def total(self) -> Decimal:
-        """US dollars of all calls whose price is known."""
+        """The cost of all calls whose price is known, in US dollars."""
         return sum((r.dollars for r in self.ledger), ZERO)
 
     @property
     def usage(self) -> Usage:
-        """The tokens of all calls."""
+        """The tokens used by all calls."""
         return sum((r.usage for r in self.ledger if r.usage), Usage(0, 0))
 
     @property
@@ -167,12 +167,12 @@ class Meter:
         return sum(r.price is None for r in self.ledger)
 
     def cost_per_call(self) -> list[Decimal | None]:
-        """US dollars of each call, in order; None if no price is known."""
+        """Return the cost of each call in US dollars, in order; None if no price is known."""
         return [r.price.total if r.price else None for r in self.ledger]
 
     def cost_by_model(self) -> dict[str, Decimal]:
-        """US dollars by model as the replies name it, in the order of first use; 0 if no price is
-        known.
+        """Return the cost in US dollars by model, as named in the replies, in the order of first
+        use; 0 if no price is known.
         """
         costs: dict[str, Decimal] = {}
         for r in self.ledger:
@@ -180,7 +180,7 @@ class Meter:
         return costs
 
     def split(self) -> dict[str, Share]:
-        """The bill in four parts that add up to it: "input" (not cached), "cached", "output"
+        """Return the four parts that add up to the bill: "input" (not cached), "cached", "output"
         (visible), "reasoning".
         """
         used, fresh, cached, output, hidden = self.usage, ZERO, ZERO, ZERO, ZERO
@@ -233,9 +233,9 @@ class Meter:
 def receipt_of(
     reply: Any, on: datetime.date | None = None, *, batch: bool = False
 ) -> Receipt:
-    """What a reply itself says of its cost. Arguments and errors as for ``Meter.add``.
+    """Return a receipt from the reply alone. Arguments and errors are as for ``Meter.add``.
 
-    batch  it was sent through the Batch API
+    batch  the reply was sent through the Batch API
     """
     if any(field_of(reply, name, ...) is ... for name in ("model", "usage")):
         hint = " Await it first." if inspect.isawaitable(reply) else ""
@@ -245,12 +245,12 @@ def receipt_of(
         )
     if field_of(reply, "ended", ...) is None:
         raise ValueError(
-            "This stream has not ended, so its usage is not known yet. Read it to its end, or "
-            "close it; then add it."
+            "This stream has not ended, so its usage is not known yet. Read it to its end "
+            "or close it, and then add it."
         )
     model, raw = str(field_of(reply, "model")), field_of(reply, "usage")
     usage = price = None
-    # a server that sends half of a usage, or none; a model without a price
+    # the server sends half of a usage, or none; or the model has no price
     with contextlib.suppress(ValueError, NoPrice):
         usage = usage_of(raw)
         tier = field_of(reply, "service_tier")
@@ -262,7 +262,7 @@ def receipt_of(
 def _tokens(
     usage: Usage, tokens_in: str = "", tokens_out: str = ""
 ) -> tuple[str, str]:
-    """Tokens in and out, with a word behind each number."""
+    """Return tokens in and out, with a word after each number."""
     return (
         f"{usage.prompt:,}{tokens_in}{_of_which(usage.cached, 'cached')}",
         f"{usage.completion:,}{tokens_out}{_of_which(usage.reasoning, 'reasoning')}",

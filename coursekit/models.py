@@ -1,8 +1,8 @@
-"""What each model accepts, holds and echoes, and when it is shut down: facts from data/models.toml,
-each with a source.
+"""What each model accepts, its limits, the name in its answers, and its shutdown date: facts from
+data/models.toml, each with a source.
 
-No arithmetic on prices or tokens (``pricing``, ``tokens``), no opinion on requests
-(``offline.rules.validation``). Taught in 08 §6.
+Arithmetic on prices and tokens is in ``pricing`` and ``tokens``; requests are judged in
+``offline.rules.validation``. Taught in 08 §6.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ TABLE = Path(__file__).parent / "data" / "models.toml"
 OWN = {"snapshots", "shutdown", "successor", "labs", "latency"}
 ACCEPTED = "accepted"
 
-# What the course asks for, by role, so that a role can move on with its model: role() by the
-# settings in force.
+# The models that the course asks for, by role: role(), under the current settings. A role can thus
+# switch to a newer model.
 CHAT: str
 SMALL: str
 REASONING: str
@@ -33,23 +33,21 @@ ROLES = ("CHAT", "SMALL", "REASONING", "HARDEST")
 
 
 class UnknownModel(LookupError):
-    """A name that is in no table of models; the message names the nearest ones."""
+    """The name is not in any table of models; the message lists the nearest names."""
 
 
 class ModelNotServed(LookupError):
-    """A role's model that the server in use does not list; the message names the models that it
-    has.
-    """
+    """The server in use does not list a role's model; the message lists the models that it has."""
 
 
 class ModelShutDown(LookupError):
-    """A model that no longer answers on the day in question; the message names its successor."""
+    """The model is no longer available on the day in question; the message names its successor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """The measured time of a model's whole replies, as a line. The fields: see the top of
-    data/models.toml.
+    """The measured time of a model's complete replies, as a fitted line. The fields are explained
+    at the top of data/models.toml.
     """
 
     first: float
@@ -60,17 +58,15 @@ class Latency:
     off: float
 
     def seconds(self, tokens: int) -> float:
-        """How long the API's servers take for a reply of so many completion tokens, hidden
-        reasoning included.
+        """Return how many seconds the API's servers take for a reply with this many completion
+        tokens, including hidden reasoning.
         """
         return self.first + self.per_token * tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model. The meaning of each field is explained at the top of data/models.toml; limits are
-    in tokens.
-    """
+    """One model. Each field is explained at the top of data/models.toml; limits are in tokens."""
 
     name: str
     sources: tuple[tuple[datetime.date, str], ...]
@@ -116,20 +112,20 @@ class Model:
 
     @property
     def snapshot(self) -> str:
-        """The name that an answer to a request for this model carries."""
+        """The model name in an answer to a request for this model."""
         return self.snapshots[0] if self.snapshots else self.name
 
     def reasoning(self, effort: str | None = None) -> bool:
-        """Whether it thinks before it answers a request with this ``reasoning_effort`` (None: not
-        given).
+        """Return whether the model thinks before it answers a request with this
+        ``reasoning_effort`` (None: not given).
         """
         return self.reasons and (effort or self.default_effort) != "none"
 
     def takes(self, parameter: str, effort: str | None = None) -> str:
         """How it treats a parameter of the API: "yes", "default" (no other value), or "no".
 
-        effort  the request's ``reasoning_effort``; with "none" a model that can do without
-                reasoning takes more
+        effort  the request's ``reasoning_effort``; with "none", a model that can work without
+                reasoning accepts more parameters
         """
         never = parameter in self.unknown or parameter in self.incompatible
         how = "always" if never else self.refused.get(parameter)
@@ -149,14 +145,14 @@ class Model:
 def role(
     name: str, mode: str = "replay", on: datetime.date | None = None
 ) -> str:
-    """The model that plays a role of the course, one of ROLES.
+    """Return the model for a role in the course, one of ROLES.
 
-    mode  in replay and record the model of the course's source, however long it is gone: recordings
-          are found by the request, and the request has its name. In live mode the first of the
-          role's line that is served.
-    on    the day (UTC); None: the source's model, whatever the mode
+    mode  in replay and record mode, the model in the course's source, even if it was shut down long
+          ago: recordings are found by the request, which contains the model's name. In live mode,
+          the first model in the role's list that is available.
+    on    the day (UTC); None: the model in the course's source, whatever the mode
 
-    Raises LookupError for an unknown role, and if no model in its line is served.
+    Raises LookupError for an unknown role, and if no model in its list is available.
     """
     line = _document()["role"].get(name)
     if line is None:
@@ -178,11 +174,11 @@ def __getattr__(name: str) -> str:
 
 
 def playing(env: Mapping[str, str]) -> dict[str, str]:
-    """The model of each role under these settings: role -> name.
+    """Return the model for each role under these settings: role -> name.
 
-    In live mode COURSEKIT_CHAT, COURSEKIT_SMALL, COURSEKIT_REASONING and COURSEKIT_HARDEST name it,
-    or COURSEKIT_MODEL for all four: any name that the server in use knows. Without them, and in the
-    other modes, it is that of ``role``.
+    In live mode, COURSEKIT_CHAT, COURSEKIT_SMALL, COURSEKIT_REASONING, and COURSEKIT_HARDEST name
+    the models, or COURSEKIT_MODEL names one for all four: any name that the server in use accepts.
+    Without these settings, and in the other modes, the model is the one that ``role`` returns.
     """
     live = env.get("COURSEKIT_MODE") == Mode.LIVE
     return {
@@ -192,10 +188,10 @@ def playing(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def from_table(name: str, env: Mapping[str, str] | None = None) -> str:
-    """The model of a role by the table alone, whatever the settings name: it has a price and a
-    known tokenizer.
+    """Return the model for a role from the table alone, whatever the settings name. It has a price
+    and a known tokenizer.
 
-    env  the settings whose mode and day count; None: those in force
+    env  the settings that give the mode and the day; None: the current settings
     """
     env = settings() if env is None else env
     mode = env.get("COURSEKIT_MODE") or "replay"
@@ -203,20 +199,21 @@ def from_table(name: str, env: Mapping[str, str] | None = None) -> str:
 
 
 def get(name: str, on: datetime.date | None = None) -> Model:
-    """The model meant by a name: its own, a dated snapshot's, or a fine-tuned one's
-    ("ft:base:org::id").
+    """Return the model that a name refers to: the model's own name, a dated snapshot, or a
+    fine-tuned model ("ft:base:org::id").
 
-    on  a day on which it must answer; None: any day, so models that were shut down are also found
+    on  a day on which the model must be available; None: return the facts even if it is shut down
 
-    Raises UnknownModel for a name that is in no table, ModelShutDown for one that is shut down on
-    that day.
+    Raises UnknownModel for a name that is not in any table, and ModelShutDown for a model that is
+    shut down on that day.
     """
     found = _table().get(_base(name))
     if found is None:
         near = difflib.get_close_matches(name, names(), n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise UnknownModel(
-            f"There is no model {name!r} in coursekit's table.{hint} models.names() lists all."
+            f"There is no model {name!r} in coursekit's table.{hint} models.names() lists "
+            "all models."
         )
     if on is not None and found.is_shut_down(on):
         try:
@@ -230,49 +227,49 @@ def get(name: str, on: datetime.date | None = None) -> Model:
 
 
 def known(name: str) -> bool:
-    """Whether the API has, or had, a model of this name on any endpoint, as far as the table
-    knows.
+    """Return whether the API has, or had, a model with this name on any endpoint, as far as the
+    table knows.
     """
     return _base(name) in _table()
 
 
 def names() -> list[str]:
-    """All names that ``get`` takes, snapshots included, in the table's order."""
+    """Return all names that ``get`` accepts, including snapshots, in the table's order."""
     return list(_table())
 
 
 def every() -> list[Model]:
-    """All models, each once, in the table's order."""
+    """Return all models, each once, in the table's order."""
     return list({model.name: model for model in _table().values()}.values())
 
 
 def offered_in(lab: str) -> tuple[str, ...]:
-    """The names of the models that a lab offers ("chooser", "token strip"), in the table's
+    """Return the names of the models that a lab offers ("chooser", "token strip"), in the table's
     order.
     """
     return tuple(model.name for model in every() if lab in model.labs)
 
 
 def echoed(name: str) -> str:
-    """The ``model`` that an answer to a request for ``name`` carries: the snapshot behind an
-    alias.
+    """Return the ``model`` in an answer to a request for ``name``: for an alias, the snapshot
+    behind it.
     """
     model = get(name)
     return model.snapshot if name == model.name else name
 
 
 def replacement(name: str, on: datetime.date) -> str:
-    """``name`` while it is served on that day, else the first of its successors that is.
+    """Return ``name`` if it is available on that day, or else the first of its successors that is.
 
-    Raises LookupError if the table knows no successor that still answers.
+    Raises LookupError if the table does not have an available successor.
     """
     model, seen = get(name), {name}
     while model.is_shut_down(on):
         if model.successor is None or model.successor in seen:
             raise LookupError(
-                f"{name} was shut down on {get(name).shutdown}, and the table names no "
-                "replacement that is served on "
-                f"{on}. Choose a model from GET /v1/models and add it to data/models.toml."
+                f"{name} was shut down on {get(name).shutdown}, and the table does not name "
+                f"a replacement that is available on {on}. Choose a model from GET "
+                "/v1/models and add it to data/models.toml."
             )
         seen.add(model.successor)
         name, model = model.successor, get(model.successor)
@@ -291,7 +288,9 @@ def _document() -> Mapping[str, Any]:
 
 @cache
 def _table() -> Mapping[str, Model]:
-    """Every name, with the facts of its entries laid over those of the entry it is like."""
+    """Return every name with its facts: those in its own entries override those in the entry that
+    it is ``like``.
+    """
     document = _document()
     own: dict[str, dict[str, Any]] = {}
     for entry in [*document["family"], *document["model"]]:
@@ -326,7 +325,7 @@ def _resolved(name: str, own: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _over(facts: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any]:
-    """Facts with newer ones laid over them; tables key by key."""
+    """Return facts overridden by newer ones; tables are merged key by key."""
     merged = {
         key: {**facts.get(key, {}), **value}
         for key, value in newer.items()

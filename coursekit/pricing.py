@@ -2,10 +2,10 @@
 
 The prices are those in the package ``genai-prices``, from the list that it includes: nothing is
 fetched. The list has dates for OpenAI's price changes (such as o3 on 2025-06-10); before the first
-change in it, its oldest price applies. Rates for service tiers and the Batch API are known from
-October 2026 on.
+change on the list, the oldest price applies. Rates for service tiers and the Batch API are known
+for October 2026 and later.
 
-Not covered: whatever is not billed by tokens, such as a web search. Taught in 01 §6.
+Anything that is not billed by tokens, such as a web search, is not covered. Taught in 01 §6.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ STANDARD = (None, "auto", "default")
 
 
 class NoPrice(LookupError):
-    """The price list has no price for this model, or none for using it in this way."""
+    """The price list has no price for this model, or none for this way of using it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """US dollars, exact.
 
-    input   the prompt tokens not read from the cache, including the surcharge for those written to
-            it
-    cached  the prompt tokens read from the cache
-    output  the completion tokens, including hidden reasoning
+    input   the cost of the prompt tokens that were not read from the cache, including the surcharge
+            for tokens written to it
+    cached  the cost of the prompt tokens read from the cache
+    output  the cost of the completion tokens, including hidden reasoning
     total   the sum
     """
 
@@ -54,8 +54,8 @@ class Price:
         )
 
     def hidden(self, usage: Usage) -> Decimal:
-        """The part of ``output`` that paid for the reasoning tokens of this usage: they cost what
-        the text costs.
+        """Return the part of ``output`` that paid for the reasoning tokens in this usage. They have
+        the same price as the text.
         """
         if not usage.completion:
             return ZERO
@@ -82,7 +82,7 @@ class Usage:
         )
 
 
-# Where a usage counts audio tokens, and genai-prices' name of their rate.
+# Where a usage counts audio tokens, and the name that genai-prices has for their rate.
 AUDIO = (
     ("prompt_tokens_details", "input_audio_mtok"),
     ("completion_tokens_details", "output_audio_mtok"),
@@ -97,11 +97,12 @@ def price_of(
     service_tier: str | None = None,
     batch: bool = False,
 ) -> Price:
-    """The price of a call.
+    """Return the price of a call.
 
-    usage         ``reply.usage`` of the SDK, or a dict of the same shape; its details may be
+    usage         ``reply.usage`` from the SDK, or a dict with the same fields; its details may be
                   missing
-    model         as requested or as the reply names it, a snapshot ("gpt-4o-2024-08-06")
+    model         the name in the request or in the reply, which names a snapshot
+                  ("gpt-4o-2024-08-06")
     on            the day (UTC) whose prices apply; None: today. A date in the past always gives the
                   same result.
     service_tier  as in ``reply.service_tier``: "flex" and "priority" have their own prices
@@ -138,8 +139,8 @@ def price_of(
 
 
 def usage_of(usage: Any) -> Usage:
-    """The token counts of ``reply.usage``, or of a dict of the same shape. Raises ValueError or
-    TypeError.
+    """Return the token counts in ``reply.usage``, or in a dict with the same fields. Raises
+    ValueError or TypeError.
     """
     fields = _fields(usage)
     return Usage(
@@ -153,17 +154,17 @@ def usage_of(usage: Any) -> Usage:
 
 
 def field_of(reply: Any, name: str, absent: Any = None) -> Any:
-    """A field of a reply, or of its dict."""
+    """Return a field from a reply, which may be a dict."""
     if isinstance(reply, Mapping):
         return reply.get(name, absent)
     return getattr(reply, name, absent)
 
 
 def day_of(reply: Any) -> datetime.date | None:
-    """The day (UTC) on which a reply, or its dict, was created, from its ``created``; None if that
-    does not say.
+    """Return the day (UTC) on which a reply (which may be a dict) was created, from its
+    ``created``; None if that is not a valid time.
 
-    Some servers give 0, milliseconds, or a fraction of a second.
+    Some servers send 0, milliseconds, or fractions of a second.
     """
     created = field_of(reply, "created")
     if not is_number(created) or not 0 < created < 2**32:
@@ -172,8 +173,8 @@ def day_of(reply: Any) -> datetime.date | None:
 
 
 def dollars(amount: Decimal) -> str:
-    """An amount for reading: two significant digits, but never coarser than a cent ("$0.00013",
-    "$0.016", "$12.30").
+    """Format an amount for reading: two significant digits, but never coarser than a cent
+    ("$0.00013", "$0.016", "$12.30").
     """
     if not amount:
         return "$0"
@@ -185,13 +186,13 @@ def dollars(amount: Decimal) -> str:
 
 
 def _detail(fields: Mapping[str, Any], group: str, key: str) -> int:
-    """A count from the details, all of which are optional."""
+    """Return a count from the details, all of which are optional."""
     details = fields.get(group)
     return (details.get(key) if isinstance(details, Mapping) else None) or 0
 
 
 def _fields(usage: Any) -> Mapping[str, Any]:
-    """A usage as a dict, with the checks that genai-prices does not make."""
+    """Return a usage as a dict after the checks that genai-prices does not make."""
     if usage is None:
         raise ValueError(
             "There is no usage to price: it is None. A stream sends its usage only if you request "
@@ -207,7 +208,8 @@ def _fields(usage: Any) -> Mapping[str, Any]:
         count: Any = fields.get(key)
         if not is_number(count, whole=True) or count < 0:
             raise ValueError(
-                f"A usage needs {key}, a whole number of at least 0; this one has {count!r:.40}."
+                f"A usage needs {key}, a whole number of at least 0, but this usage has "
+                f"{count!r:.40}."
             )
     return fields
 

@@ -1,8 +1,8 @@
-"""What a learner has done: passed checks and quiz questions, in a small file of this machine, never
-in the repository.
+"""A learner's progress: passed checks and quiz questions, in a small file on this machine, never in
+the repository.
 
-COURSEKIT_PROGRESS   its path; "off": nothing is read or written (so in tests); not set: the user's
-                     data folder
+COURSEKIT_PROGRESS   the file's path; "off": nothing is read or written (as in tests); not set: the
+                     user's data folder
 
 Taught in 00, "Your map".
 """
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SETTING = "COURSEKIT_PROGRESS"
-WAIT = 5.0  # seconds for another notebook that is writing right now
+WAIT = 5.0  # seconds to wait for another notebook that is writing
 
-# failed checks in a row of this kernel, by chapter/exercise
+# how many checks failed in a row in this kernel, by chapter/exercise
 _failed: Counter[str] = Counter()
 
 
@@ -36,11 +36,11 @@ class CannotSave(OSError):
 
 
 class SavedFile:
-    """A small JSON file that several notebooks may change at once: no change is lost, and a damaged
+    """A small JSON file that several notebooks can change at once. No change is lost, and a damaged
     file is set aside.
 
-    path   of the file; its folder may not exist yet
-    parse  checks what the file holds, a dict, and returns it; {} is a file that holds nothing
+    path   the file's path; its folder may not exist yet
+    parse  checks the file's content, a dict, and returns it; {} stands for an empty file
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class SavedFile:
         self.path, self.parse = path, parse
 
     def read(self) -> tuple[dict[str, Any], bool]:
-        """What the file holds, and whether it is damaged."""
+        """Return the file's content, and whether the file is damaged."""
         try:
             return self.parse(
                 json.loads(self.path.read_text(encoding="utf-8"))
@@ -60,9 +60,9 @@ class SavedFile:
             return self.parse({}), True
 
     def update(self, change: Callable[[dict[str, Any]], bool]) -> list[str]:
-        """Change what the file holds. Returns what the user should know.
+        """Change the file's content. Returns what the user should know.
 
-        change  changes the dict; returns whether to save it
+        change  a function that changes the dict and returns whether to save it
 
         Raises OSError if it cannot be saved.
         """
@@ -74,7 +74,8 @@ class SavedFile:
                 if is_damaged:
                     aside = path.replace(path.with_name(path.name + ".damaged"))
                     notes.append(
-                        f"{path.name} could not be read. It is now {aside}; a new one was started."
+                        f"{path.name} could not be read. It was renamed to {aside}, and a "
+                        "new file was started."
                     )
                 if change(content):
                     write_atomically(path, json.dumps(content, indent=2) + "\n")
@@ -86,32 +87,32 @@ class SavedFile:
 
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
-    """Where progress is saved; None if that is switched off."""
+    """Return the path of the progress file; None if saving is switched off."""
     return user_file(
         "progress.json", (settings() if env is None else env).get(SETTING)
     )
 
 
 def read() -> dict[str, Any]:
-    """Everything that was done, by chapter; nothing if the file is missing, damaged or switched
-    off.
+    """Return everything that was done, by chapter; nothing if the file is missing or damaged, or
+    saving is switched off.
 
     "passed"   the names of exercises, in the order in which they were passed
-    "quizzes"  the numbers of quiz questions (from 1) that were answered right
+    "quizzes"  the numbers of the quiz questions (from 1) that were answered correctly
     """
     file = _file()
     return file.read()[0] if file else _parsed({})
 
 
 def is_damaged() -> bool:
-    """Whether there is a file that cannot be read."""
+    """Return whether the file exists but cannot be read."""
     file = _file()
     return file is not None and file.read()[1]
 
 
 def passed_now(chapter: str, exercise: str) -> list[str]:
-    """Remember that an exercise was passed. Returns what the learner should know, if anything;
-    never raises.
+    """Record that an exercise was passed. Returns what the learner should know, if anything; never
+    raises.
     """
     if place() is not None and _is_solution():
         return ["Not counted: this notebook is the worked solution."]
@@ -119,18 +120,18 @@ def passed_now(chapter: str, exercise: str) -> list[str]:
         notes = _add("passed", chapter, exercise)
     except OSError as error:
         return [
-            f"Your answer is right, but progress could not be saved: {error}"
+            f"Your answer is right, but your progress could not be saved: {error}"
         ]
     _failed.pop(f"{chapter}/{exercise}", None)
     passed = {stem: len(names) for stem, names in read()["passed"].items()}
-    # with the teacher of a class, if the learner shares
+    # with the class's teacher, if the learner shares progress
     share(passed, failed={f"{chapter}/{exercise}": 0})
     return notes
 
 
 def failed_now(chapter: str, exercise: str) -> None:
-    """A check was not passed: a learner's teacher sees how often in a row, if the learner shares
-    that.
+    """Record that a check failed. If the learner shares progress, the teacher sees how often it has
+    failed in a row.
     """
     place = f"{chapter}/{exercise}"
     _failed[place] += 1
@@ -138,7 +139,9 @@ def failed_now(chapter: str, exercise: str) -> None:
 
 
 def answered_now(chapter: str, question: int) -> list[str]:
-    """Remember that a quiz question (from 1) was answered right; as ``passed_now``."""
+    """Record that a quiz question (from 1) was answered correctly; otherwise like
+    ``passed_now``.
+    """
     try:
         return [] if _is_solution() else _add("quizzes", chapter, question)
     except OSError as error:
@@ -146,7 +149,7 @@ def answered_now(chapter: str, question: int) -> list[str]:
 
 
 def reset() -> Path | None:
-    """Delete the file. Returns its path, None if there was none. Raises OSError."""
+    """Delete the file. Returns its path, or None if there was no file. Raises OSError."""
     path = place()
     if path is None or not path.exists():
         return None

@@ -1,9 +1,9 @@
-"""Hidden reasoning: its share of a budget and a bill, and how to ask so that room is left for the
-answer.
+"""Hidden reasoning: its share of a budget and a bill, and how to send a request so that room is
+left for the answer.
 
-A reasoning model writes hidden tokens before its text. They are billed as output and count against
-``max_completion_tokens``. If they use it up, the answer is empty, and only its ``finish_reason``
-says so. Taught in 07 §1, §3 and §5.
+A reasoning model writes hidden tokens before its text. These tokens are billed as output and count
+against ``max_completion_tokens``. If they use it up, the answer is empty, and only its
+``finish_reason`` says so. Taught in 07 §1, §3 and §5.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Ending = Literal["whole", "cut", "empty"]
 
 
 class NoRoom(Portable, RuntimeError):
-    """Even with the greatest budget allowed, hidden reasoning left no room for a whole answer.
+    """Even with the largest budget allowed, hidden reasoning left no room for a complete answer.
 
-    replies  all of them were billed: add them to your meter
+    replies  the replies, all of which were billed: add them to your meter
     """
 
     def __init__(self, message: str, replies: list[Any]) -> None:
@@ -37,7 +37,7 @@ class NoRoom(Portable, RuntimeError):
 class Fill:
     """How one reply fills its budget, in tokens: ``hidden`` + ``visible`` + ``free`` is the budget.
 
-    missing  tokens it would have needed beyond the budget
+    missing  tokens that the reply would have needed beyond the budget
     """
 
     hidden: int
@@ -47,7 +47,7 @@ class Fill:
 
     @property
     def ending(self) -> Ending:
-        """ "whole"; "cut": in the middle of the text; "empty": before the first token of it."""
+        """ "whole"; "cut": in the middle of the text; "empty": before its first token."""
         if not self.missing:
             return "whole"
         return "cut" if self.visible else "empty"
@@ -55,8 +55,8 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One reply's bill, output apart: ``hidden`` is the reasoning, ``visible`` the rest. Tokens; US
-    dollars, exact.
+    """One reply's bill, with its output split: ``hidden`` is the reasoning, and ``visible`` is the
+    rest. In tokens, and in exact US dollars.
     """
 
     usage: Usage
@@ -109,17 +109,17 @@ class Score:
 
     @property
     def cost_per_correct(self) -> Decimal | None:
-        """US dollars per correct answer, including the cost of the wrong ones; None: no answer is
+        """US dollars per correct answer, including the cost of the wrong ones; None: no answer was
         correct.
         """
         return self.cost / self.correct if self.correct else None
 
 
 def split(reply: Any, on: datetime.date | None = None) -> Split:
-    """A reply's bill, with hidden and visible output listed separately.
+    """Return a reply's bill, with hidden and visible output listed separately.
 
     reply  a ChatCompletion, or a stream of ``stream_text()`` that has ended
-    on     the day (UTC) whose prices count; None: the day of the reply's ``created``
+    on     the day (UTC) whose prices apply; None: the day of the reply's ``created``
 
     Raises ValueError for a reply without usage, and NoPrice if no price is known.
     """
@@ -133,8 +133,8 @@ def split(reply: Any, on: datetime.date | None = None) -> Split:
 
 
 def exhausted(reply: Any) -> bool:
-    """Whether the budget was used up before the first visible token: ``finish_reason`` is "length"
-    and there is no text.
+    """Return whether the budget was used up before the first visible token: ``finish_reason`` is
+    "length" and there is no text.
 
     reply  a ChatCompletion (if it has several choices, any one counts), or a stream of
            ``stream_text()`` that has ended
@@ -149,8 +149,8 @@ def exhausted(reply: Any) -> bool:
 
 
 def fill_budget(budget: int, hidden: int, visible: int) -> Fill:
-    """How a reply that needs this many hidden and then this many visible tokens fills a budget.
-    (Reasoning comes first.)
+    """Return how a reply that needs this many hidden tokens, followed by this many visible tokens,
+    fills a budget.
 
     Raises ValueError for a budget below 1, or for negative needs.
     """
@@ -177,24 +177,24 @@ def ask_with_headroom(
     on: datetime.date | None = None,
     **params: Any,
 ) -> list[Any]:
-    """Ask once. If the budget runs out before the answer is complete, ask exactly once more, with
-    ``ceiling``.
+    """Send a request. If its budget runs out before the answer is complete, send it once more, with
+    ``ceiling`` as the budget.
 
     client                 from ``connect()``, or an ``openai.OpenAI``
     max_completion_tokens  the budget of the first call, hidden and visible together
-    ceiling                the budget of the second, greater than the first
-    max_cost               the most that both calls together may cost, in US dollars
-    on                     the day (UTC) whose prices count; None: today
-    params                 as ``client.chat.completions.create`` takes them, without n and stream
+    ceiling                the budget of the second call, larger than that of the first
+    max_cost               the limit for the cost of both calls together, in US dollars
+    on                     the day (UTC) whose prices apply; None: today
+    params                 as ``client.chat.completions.create`` accepts them, without n and stream
 
-    Returns the replies, one or two: the last one has the answer, and all were billed. The most that
-    both can cost is calculated before the first is sent, because a call that runs out of room uses
-    all of its budget. The SDK's own retries after an error are not included.
+    Returns one or two replies: the last one has the answer, and all were billed. The maximum cost
+    of both calls is calculated before the first is sent, because a call that runs out of room uses
+    its entire budget. The SDK's own retries after an error are not included.
 
     Raises ValueError (nothing was sent) if the two could cost more than ``max_cost``, or for an
     invalid budget; NoRoom if the second call also ran out of room or, judging by the first one's
-    bill, could exceed ``max_cost``; NotCountable, UnknownTokenizer or NoPrice if the cost cannot be
-    known in advance; and whatever the client raises.
+    bill, could exceed ``max_cost``; NotCountable, UnknownTokenizer, or NoPrice if the cost cannot
+    be known in advance; and any error from the client.
     """
     params = given(params)
     budgets = (max_completion_tokens, ceiling)
@@ -207,8 +207,8 @@ def ask_with_headroom(
         return price_of(usage, model, on, service_tier=tier).total
 
     def at_most(prompt: int, budget: int) -> Decimal:
-        """Nothing is read from the cache, all of the prompt is written to it, and the whole budget
-        is used.
+        """Return the maximum usage: nothing is read from the cache, the whole prompt is written to
+        it, and the whole budget is used.
         """
         usage = {"prompt_tokens": prompt, "completion_tokens": budget}
         written = {"cache_write_tokens": prompt}
@@ -240,8 +240,8 @@ def ask_with_headroom(
             break
     raise NoRoom(
         f"No complete answer after {len(replies)} call{'s' * (len(replies) > 1)} and "
-        f"{dollars(spent)}: the last one used up its {budget:,} tokens, {used.reasoning:,} of "
-        "them for hidden reasoning. Lower the effort, ask something smaller, or raise the "
+        f"{dollars(spent)}: the last one used up its {budget:,} tokens, {used.reasoning:,} "
+        "of them for hidden reasoning. Lower the effort, ask for less, or raise the "
         "ceiling and max_cost.",
         replies,
     )
@@ -251,8 +251,8 @@ def _check(budgets: tuple[int, int], params: Mapping[str, Any]) -> None:
     first, second = budgets
     if not 0 < first < second:
         raise ValueError(
-            f"max_completion_tokens={first} and ceiling={second}: give two budgets of at least 1, "
-            "the ceiling being the larger."
+            f"max_completion_tokens={first} and ceiling={second}: give two budgets of at "
+            "least 1, with the ceiling larger than the other."
         )
     for name, harmless in {"n": 1, "stream": False, "max_tokens": None}.items():
         if params.get(name, harmless) != harmless:

@@ -1,13 +1,13 @@
-"""From a model's logits to its next token: penalties, temperature, top_p, a draw. Exact arithmetic
-in numpy.
+"""From a model's logits to its next token: penalties, temperature, top_p, and a random draw, as
+exact arithmetic in numpy.
 
     logits -> penalize -> scale -> softmax -> nucleus -> probabilities -> sample
 
-The parameters have the API's names, ranges and meaning. The penalties' formula is OpenAI's
+The parameters have the API's names, ranges, and meanings. The formula for the penalties is OpenAI's
 ("Frequency and presence penalties" in its text generation guide); it counts *sampled* tokens: those
-of the reply so far, not those of the prompt. Temperature is applied before top_p, the usual order
-(also Hugging Face's); OpenAI does not document it. Not covered: logit_bias (add it to the logits),
-and top_k and min_p, which the API does not have.
+in the reply so far, not those in the prompt. Temperature is applied before top_p, which is the
+usual order (also Hugging Face's), although OpenAI does not document it. Not covered are logit_bias
+(add it to the logits), and top_k and min_p, which the API does not have.
 
 A distribution is an array over the vocabulary, in any order. Logits are defined up to a constant:
 adding the same number to all of them changes nothing. Log-probabilities are therefore logits too.
@@ -36,12 +36,12 @@ RANGES = {
 
 
 def check_ranges(**parameters: float) -> None:
-    """Refuse what the API refuses, with its messages.
+    """Refuse the values that the API refuses, with the API's messages.
 
-    parameters  any of temperature (0 to 2), top_p (0 to 1), frequency_penalty and presence_penalty
+    parameters  any of temperature (0 to 2), top_p (0 to 1), frequency_penalty, and presence_penalty
                 (-2 to 2)
 
-    Raises ValueError for a number out of range, TypeError for anything but a number.
+    Raises ValueError for a number out of range, and TypeError for anything but a number.
     """
     for name, value in parameters.items():
         low, high = RANGES[name]
@@ -70,12 +70,13 @@ def penalty(
     frequency_penalty: float = 0.0,
     presence_penalty: float = 0.0,
 ) -> Floats:
-    """What is subtracted from a token's logit: count * frequency_penalty + (presence_penalty if
-    count > 0).
+    """Return what is subtracted from a token's logit: count * frequency_penalty + (presence_penalty
+    if count > 0).
 
     counts  how often each token is in the reply so far (whole numbers >= 0, any shape)
 
-    Returns an array of the same shape: a line in the count, and one step.
+    The array has the same shape as ``counts``. As a function of the count, the penalty is a step at
+    1 plus a straight line.
     """
     check_ranges(
         frequency_penalty=frequency_penalty, presence_penalty=presence_penalty
@@ -91,7 +92,8 @@ def penalty(
 def penalize(
     logits: npt.ArrayLike, counts: npt.ArrayLike, **penalties: float
 ) -> Floats:
-    """The logits minus the penalties; tokens that have not been sampled (count 0) keep theirs.
+    """Return the logits minus the penalties; tokens that have not been sampled (count 0) keep their
+    logits.
 
     logits, counts  arrays of the same length: one entry per token of the vocabulary
     penalties       as ``penalty()`` takes them
@@ -105,25 +107,26 @@ def penalize(
 
 
 def scale(logits: npt.ArrayLike, temperature: float) -> Floats:
-    """(logits - the largest) / temperature: logits again, of which the largest is 0.
+    """Return (logits - the largest) / temperature. The results are logits again, and the largest is
+    0.
 
-    At temperature 0, this is the limit: 0 for the largest, minus infinity for the rest. So tokens
-    that tie for the largest share the probability equally.
+    At temperature 0, the limit is returned: 0 for the largest, minus infinity for the rest. Tokens
+    that tie for the largest logit then share the probability equally.
     """
     check_ranges(temperature=temperature)
     below = _logits(logits)
     below = below - below.max()
     if temperature == 0:
         return np.where(below == 0, 0.0, -np.inf)
-    # a tiny temperature sends all but the largest to minus infinity: the limit
+    # a tiny temperature sends all but the largest to minus infinity, which is the limit
     with np.errstate(over="ignore"):
         return np.asarray(below / temperature)
 
 
 def softmax(logits: npt.ArrayLike) -> Floats:
-    """Probabilities that are proportional to exp(logit) and add up to 1."""
+    """Return probabilities that are proportional to exp(logit) and add up to 1."""
     checked = _logits(logits)
-    # exp() of a large logit overflows; subtracting the largest changes no ratio
+    # exp() of a large logit overflows; subtracting the largest does not change any ratio
     weights = np.exp(checked - checked.max())
     return np.asarray(weights / weights.sum())
 
@@ -131,29 +134,29 @@ def softmax(logits: npt.ArrayLike) -> Floats:
 def nucleus(
     probabilities: npt.ArrayLike, top_p: float
 ) -> npt.NDArray[np.bool_]:
-    """Which tokens top_p keeps: the smallest set of most probable tokens whose probabilities add up
-    to at least top_p.
+    """Return which tokens top_p keeps: the smallest set of most probable tokens whose probabilities
+    add up to at least top_p.
 
-    The most probable token is always kept, so top_p=0 is top-1. Of tokens with equal probability,
-    the one that is earlier in the vocabulary is kept first. Source: Holtzman et al., "The Curious
-    Case of Neural Text Degeneration" (2020).
+    The most probable token is always kept, so top_p=0 is top-1. Of two tokens with equal
+    probability, the one that is earlier in the vocabulary is kept first. Source: Holtzman et al.,
+    "The Curious Case of Neural Text Degeneration" (2020).
 
-    Returns a mask of the shape of ``probabilities``.
+    Returns a mask with the shape of ``probabilities``.
     """
     check_ranges(top_p=top_p)
     mass = _probabilities(probabilities)
     order = np.argsort(-mass, kind="stable")
-    # A token is needed as long as all more probable ones do not reach top_p without it.
+    # A token is needed as long as the more probable ones do not add up to top_p without it.
     before = np.concatenate(([0.0], np.cumsum(mass[order])[:-1]))
     keep = np.zeros(mass.shape, dtype=bool)
-    # at 1 all are kept, however the sum was rounded
+    # at 1, all are kept, however the sum was rounded
     keep[order] = (before < top_p) if top_p < 1 else True
     keep[order[0]] = True
     return keep & (mass > 0)
 
 
 def nucleus_size(probabilities: npt.ArrayLike, top_p: float) -> int:
-    """How many tokens top_p keeps."""
+    """Return how many tokens top_p keeps."""
     return int(np.count_nonzero(nucleus(probabilities, top_p)))
 
 
@@ -166,15 +169,15 @@ def probabilities(
     frequency_penalty: float = 0.0,
     presence_penalty: float = 0.0,
 ) -> Floats:
-    """The probability of each token to be the next one, under the API's sampling parameters.
+    """Return the probability that each token is the next one, under the API's sampling parameters.
 
-    logits   one number per token of the vocabulary; minus infinity bars a token
+    logits   one number per token in the vocabulary; minus infinity excludes a token
     counts   how often each token is in the reply so far; None: the reply is empty
     temperature, top_p, frequency_penalty, presence_penalty
-             as the API takes them, with its defaults
+             as the API accepts them, with its defaults
 
-    Returns an array of the shape of ``logits`` that adds up to 1. Raises ValueError for a value out
-    of range, for lengths that differ, and if no logit is finite.
+    The result has the shape of ``logits`` and adds up to 1. Raises ValueError for a value out of
+    range, for lengths that differ, and if no logit is finite.
     """
     check_ranges(temperature=temperature, top_p=top_p)
     seen = np.zeros(np.shape(logits)) if counts is None else counts
@@ -186,15 +189,15 @@ def probabilities(
     )
     full = softmax(scale(penalized, temperature))
     cut = np.where(nucleus(full, top_p), full, 0.0)
-    # what is left is drawn from as if the tail did not exist
+    # the draw is among the remaining tokens, as if the tail did not exist
     return np.asarray(cut / cut.sum())
 
 
 def sample(
     probabilities: npt.ArrayLike, generator: np.random.Generator, draws: int
 ) -> Indices:
-    """Draw tokens: ``draws`` indices into the vocabulary, each an independent draw from the same
-    distribution.
+    """Draw tokens. Returns ``draws`` indices into the vocabulary, each drawn independently from the
+    same distribution.
 
     generator  numpy's random generator, e.g. np.random.default_rng(seed): the same seed draws the
                same tokens
@@ -206,8 +209,8 @@ def sample(
 
 
 def entropy_bits(probabilities: npt.ArrayLike) -> float:
-    """Shannon entropy in bits: -sum p log2 p. 0 if one token is certain, log2(n) for n equally
-    probable tokens.
+    """Return the Shannon entropy in bits, -sum p log2 p: 0 if one token is certain, log2(n) for n
+    equally probable tokens.
     """
     mass = _probabilities(probabilities)
     mass = mass[mass > 0]
@@ -215,15 +218,15 @@ def entropy_bits(probabilities: npt.ArrayLike) -> float:
 
 
 def perplexity(logprobs: Sequence[float]) -> float:
-    """exp(-mean logprob) of a reply's tokens: as uncertain as a fair choice among that many tokens;
-    1 is certain.
+    """Return exp(-mean logprob) of a reply's tokens: the model was as uncertain as in a fair choice
+    among that many tokens. 1 means certain.
 
-    logprobs  natural logarithms, as the API gives them. Raises ValueError if there are none.
+    logprobs  natural logarithms, as the API returns them. Raises ValueError if there are none.
     """
     if len(logprobs) == 0:
         raise ValueError(
-            "Perplexity is an average over a reply's tokens, and there are none: ask with "
-            "logprobs=True."
+            "Perplexity is an average over a reply's tokens, and there are none: send the "
+            "request with logprobs=True."
         )
     with np.errstate(over="ignore"):  # the API writes -9999 for "very unlikely"
         return float(np.exp(-np.mean(logprobs)))
@@ -231,11 +234,11 @@ def perplexity(logprobs: Sequence[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class BeforeAfter:
-    """A distribution before and after the sampling parameters: what a chart or a lab shows.
+    """A distribution before and after the sampling parameters are applied, for a chart or a lab.
 
     before, after   probabilities, one per token of the vocabulary
-    shown           indices of the tokens to show, most probable (before) first; they stay the same
-                    when a slider moves
+    shown           indices of the tokens to show, the most probable (before) first; they do not
+                    change when a slider moves
     entropy_before, entropy_after   in bits
     candidates      how many tokens can still be drawn: the size of the nucleus
     """
@@ -249,7 +252,7 @@ class BeforeAfter:
 
     @property
     def others(self) -> tuple[float, float]:
-        """The total probability, before and after, of the tokens that are not shown."""
+        """Return the total probability, before and after, of the tokens that are not shown."""
         before, after = self.before[self.shown], self.after[self.shown]
         return max(0.0, 1.0 - before.sum()), max(0.0, 1.0 - after.sum())
 
@@ -261,13 +264,14 @@ def before_and_after(
     top: int = 10,
     **parameters: float,
 ) -> BeforeAfter:
-    """Compare the model's own distribution with the one the parameters produce.
+    """Compare the model's own distribution with the one that the parameters produce.
 
-    top  how many tokens to show; the rest as in ``probabilities()``
+    top  how many tokens to show; the other arguments are those of ``probabilities()``
     """
     before = softmax(logits)
     after = probabilities(logits, counts, **parameters)
-    # a stable sort: of equal tokens, the earlier in the vocabulary comes first
+    # a stable sort: of two equally probable tokens, the one that is earlier in the vocabulary is
+    # first
     shown = np.argsort(-before, kind="stable")[:top]
     return BeforeAfter(
         before,
@@ -301,8 +305,8 @@ def _probabilities(values: npt.ArrayLike) -> Floats:
         or not np.isclose(array.sum(), 1.0, rtol=0, atol=1e-6)
     ):
         raise ValueError(
-            "Probabilities must be one row of numbers >= 0 that add up to 1: softmax() makes them "
-            "from logits."
+            "Probabilities must be one row of numbers >= 0 that add up to 1: softmax() "
+            "calculates them from logits."
         )
     return array
 

@@ -1,10 +1,10 @@
-"""Models that would not answer are named before anything is sent: those that OpenAI has shut down,
-and, at another server, a role's model that it does not list.
+"""Reports models that would not answer before anything is sent: models that OpenAI has shut down
+and, on another server, a role's model that the server does not list.
 
-``GET /v1/models`` is requested once per client, with that client's key. A server that does not have
-this endpoint, or whose list does not show what it accepts (a gateway's "openai/*", Azure's
-deployments), decides for itself. So it does for any model that plays no role, because a server may
-know more names than it lists.
+``GET /v1/models`` is called once for each client, with that client's key. A server that does not
+have this endpoint, or whose list does not show what it accepts (a gateway's "openai/*", Azure's
+deployments), decides for itself. It also decides about any model that does not play a role, because
+a server may accept more names than it lists.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .foundation.files import DAMAGED_JSON
 from .settings import Mode, today_of
 
 CHAT_COMPLETIONS = "/chat/completions"  # after any base path
-SECONDS = 5.0  # to wait for the list; without it, the request itself says what is wrong
-# lists the models that can be deployed, and takes the names of deployments
+SECONDS = 5.0  # to wait for the list; without it, the request's own error says what is wrong
+# lists the models that can be deployed, but accepts the names of deployments
 OWN_NAMES = (".azure.com",)
-SHOWN = 20  # of the models that a server has
+SHOWN = 20  # of a server's models
 MARK = "coursekit_list"
 
 
 class ServerModels:
-    """The lists of models of the servers that a client uses; ``env`` are the settings in force."""
+    """The model lists of the servers that a client uses; ``env`` holds the settings."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -55,7 +55,7 @@ class ServerModels:
     async def check_async(
         self, request: httpx2.Request, client: httpx2.AsyncClient
     ) -> None:
-        """As ``check``."""
+        """Do the same as ``check``, for an async client."""
         if (name := self._name(request)) is None:
             return
         base = _base(request)
@@ -69,7 +69,9 @@ class ServerModels:
         self._refuse(base, name)
 
     def _name(self, request: httpx2.Request) -> str | None:
-        """The requested model, if it plays a role and the server's list shows what it accepts."""
+        """Return the requested model if it plays a role and the server's list shows what the server
+        accepts.
+        """
         if not request.url.path.endswith(
             CHAT_COMPLETIONS
         ) or request.url.host.endswith(OWN_NAMES):
@@ -110,12 +112,14 @@ class ServerModels:
 def refuse_dead_model(
     request: httpx2.Request, mode: str, env: Mapping[str, str]
 ) -> None:
-    """Raise ModelShutDown instead of asking the real API for a model that it no longer has."""
+    """Raise ModelShutDown instead of sending the real API a request for a model that it no longer
+    has.
+    """
     if not request.url.path.endswith(CHAT_COMPLETIONS):
         return
     name = json.loads(request.content).get("model")
     if not isinstance(name, str) or not models.known(name):
-        return  # newer than the table, or mistyped: the API knows
+        return  # newer than the table, or mistyped: the API decides
     try:
         models.get(name, today_of(env))
     except models.ModelShutDown as error:
@@ -129,13 +133,13 @@ def refuse_dead_model(
             )
         raise models.ModelShutDown(
             f"{error} Nothing was sent, and nothing was spent.{cure}"
-            "Use coursekit.migration.migrate(params, to_model) to move the request to another "
-            "model. Its recordings still answer in replay mode."
+            "Use coursekit.migration.migrate(params, to_model) to move the request to "
+            "another model. In replay mode, the recordings for the old model still work."
         ) from None
 
 
 def is_list(request: httpx2.Request) -> bool:
-    """Whether this is our own question for the list."""
+    """Return whether this is our own request for the list."""
     return MARK in request.extensions
 
 
@@ -157,7 +161,9 @@ def _question(request: httpx2.Request) -> httpx2.Request:
 
 
 def _ids(response: httpx2.Response) -> frozenset[str]:
-    """The ids in an answer to GET /v1/models; none where it is an error, or another page."""
+    """Return the ids in an answer to GET /v1/models; none if the answer is an error or some other
+    page.
+    """
     if not response.is_success:
         return frozenset()
     try:

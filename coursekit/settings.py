@@ -1,5 +1,4 @@
-"""Settings from the environment: COURSEKIT_* and the SDK's OPENAI_*, from the process or from a
-.env file.
+"""Settings: COURSEKIT_* and the SDK's OPENAI_*, from the process's environment or from a .env file.
 
 An environment variable overrides the same name in .env. Nothing is written back into the
 environment, so a key in .env reaches only the client. Taught in 00, "Three modes".
@@ -24,16 +23,18 @@ SHOWN_COSTS = "costs shown are what the same calls would cost live"
 
 
 class Mode(StrEnum):
-    """What answers a client, and what that costs. A learner can request the first three by name."""
+    """What answers a client, and what an answer costs. A learner can request the first three by
+    name.
+    """
 
     REPLAY = "replay"
     LIVE = "live"
     RECORD = "record"
-    CLASS = "class"  # replaces replay while the learner is in a class
+    CLASS = "class"  # used instead of replay while the learner is in a class
 
     @property
     def costs(self) -> str:
-        """One line for receipts."""
+        """What a call costs in this mode, in one line."""
         return {
             Mode.REPLAY: f"nothing is spent; {SHOWN_COSTS}",
             Mode.LIVE: "the real API, costs are real",
@@ -48,7 +49,7 @@ class Mode(StrEnum):
 
 MODES = (Mode.REPLAY, Mode.LIVE, Mode.RECORD)
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
-# One of these is in a project's top folder.
+# A project's top folder contains one of these.
 PROJECT = (".git", "pyproject.toml", FIRST_NOTEBOOK)
 # What the SDK reads from the process's environment when it creates a client, and the argument for
 # the same value.
@@ -63,18 +64,18 @@ SDK_OPTIONS = {
 
 
 class ModeError(ValueError):
-    """A mode that does not exist, or that cannot work with the other settings; nothing was sent."""
+    """The mode does not exist, or conflicts with the other settings; nothing was sent."""
 
 
 class MissingKey(RuntimeError):
-    """A mode that calls the real API, without a key; nothing was sent."""
+    """The mode calls the real API, but there is no key; nothing was sent."""
 
 
 def settings() -> Mapping[str, str]:
-    """The settings in force, by the name of their variable: the environment's, then those of .env.
+    """Return the current settings by variable name. The environment takes precedence over .env.
 
-    The browser edition has no .env: a look for a file takes 6 ms there, and a key in the page's
-    storage is not safe.
+    The browser edition does not read a .env: looking for a file takes 6 ms there, and a key in the
+    page's storage is not safe.
     """
     from dotenv import dotenv_values
 
@@ -89,10 +90,11 @@ def settings() -> Mapping[str, str]:
 
 
 def _env_file(here: Path) -> Path | None:
-    """The .env of this folder, or of one above it within the same course or project.
+    """Return the path of the .env in this folder, or in a folder above it within the same course or
+    project.
 
-    A file further up belongs to something else: its COURSEKIT_MODE=live must not spend money here.
-    A learner's copy within a clone of the course takes the clone's.
+    A file farther up belongs to something else: a COURSEKIT_MODE=live in it must not spend money
+    here. A learner's copy within a clone of the course uses the clone's .env.
     """
     folders = [here, *here.parents]
     tops = (f for f in folders if any((f / mark).exists() for mark in PROJECT))
@@ -105,8 +107,8 @@ def _env_file(here: Path) -> Path | None:
 
 
 def _decoded(path: Path) -> str:
-    """The text of a .env, as editors write it: UTF-8, with a byte-order mark or without, UTF-16, or
-    Latin-1.
+    """Decode a .env in any encoding that editors use: UTF-8 with or without a byte-order mark,
+    UTF-16, or Latin-1.
     """
     raw = path.read_bytes()
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -118,7 +120,9 @@ def _decoded(path: Path) -> str:
 
 
 def user_folder() -> Path:
-    """The folder for this machine's user's own data, never in the repository. It need not exist."""
+    """Return the folder for the user's own data on this machine, which is never in the repository
+    and may not exist yet.
+    """
     from platformdirs import user_data_path
 
     if IN_BROWSER:
@@ -127,17 +131,17 @@ def user_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """The folder for this machine's user's data that can be downloaded again. It need not exist."""
+    """Return the folder for the user's data that can be downloaded again. It may not exist yet."""
     from platformdirs import user_cache_path
 
     return user_cache_path("coursekit", appauthor=False)
 
 
 def user_file(name: str, chosen: str | None = None) -> Path | None:
-    """Where one of the user's files is.
+    """Return the path of one of the user's files.
 
-    name    of the file in the user's folder
-    chosen  another path that the settings give for it; "off": there is no such file, and None is
+    name    the file's name in the user's folder
+    chosen  another path for the file, from the settings; "off": the file is not used, and None is
             returned
     """
     if (chosen or "").lower() == "off":
@@ -148,7 +152,7 @@ def user_file(name: str, chosen: str | None = None) -> Path | None:
 def mode_of(given: str | None, from_settings: Mapping[str, str]) -> Mode:
     """The mode: the argument, or COURSEKIT_MODE, or "replay". Raises ModeError.
 
-    A key alone never switches on a mode that spends money.
+    A key on its own never switches on a mode that spends money.
     """
     if given is None:
         mode = from_settings.get("COURSEKIT_MODE") or "replay"
@@ -163,13 +167,13 @@ def mode_of(given: str | None, from_settings: Mapping[str, str]) -> Mode:
         f"{where} is not a mode, so nothing was sent.{meant}\n"
         'The modes: "replay" (recorded answers, costs nothing), "live" (the real API, costs '
         "money),\n"
-        '"record" (the real API, costs money, and its answers are kept for replay).'
+        '"record" (the real API, costs money, and its answers are saved for replay).'
     )
 
 
 def today_of(from_settings: Mapping[str, str]) -> datetime.date:
-    """The day (UTC) by which models count as shut down: COURSEKIT_TODAY (2027-02-01), else today.
-    Raises ModeError.
+    """Return the day (UTC) that decides which models are shut down: COURSEKIT_TODAY (such as
+    2027-02-01), or else today. Raises ModeError.
     """
     day = from_settings.get("COURSEKIT_TODAY")
     if not day:
@@ -178,14 +182,14 @@ def today_of(from_settings: Mapping[str, str]) -> datetime.date:
         return datetime.date.fromisoformat(day)
     except ValueError:
         raise ModeError(
-            f"COURSEKIT_TODAY={day} is not a day. Write it as 2027-02-01, or leave it out to go by "
-            "the clock."
+            f"COURSEKIT_TODAY={day} is not a valid date. Write it like 2027-02-01, or "
+            "remove it to use today's date."
         ) from None
 
 
 def role_model(role: str, from_settings: Mapping[str, str]) -> str | None:
-    """The model that the settings give a role, such as "CHAT": COURSEKIT_CHAT, else
-    COURSEKIT_MODEL; None: neither.
+    """Return the model that the settings assign to a role: for "CHAT", COURSEKIT_CHAT or else
+    COURSEKIT_MODEL; None: neither is set.
     """
     model = from_settings.get(f"COURSEKIT_{role}")
     model = model or from_settings.get("COURSEKIT_MODEL") or ""
@@ -195,8 +199,8 @@ def role_model(role: str, from_settings: Mapping[str, str]) -> str | None:
 def sdk_options(
     given: Mapping[str, Any], from_settings: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Arguments for the SDK's client: those given, and those from a .env, which the SDK itself does
-    not read.
+    """Return arguments for the SDK's client: the given ones, and those from a .env, which the SDK
+    itself does not read.
 
     Otherwise, the key in a .env would go to OpenAI even if the OPENAI_BASE_URL beside it names
     another server.
@@ -212,7 +216,7 @@ def sdk_options(
 
 
 def _headers(lines: str) -> dict[str, str]:
-    """OPENAI_CUSTOM_HEADERS as the SDK reads it: "Name: value" on each line."""
+    """Parse OPENAI_CUSTOM_HEADERS as the SDK does: "Name: value" on each line."""
     pairs = (line.partition(":") for line in lines.splitlines())
     return {
         name.strip(): value.strip() for name, colon, value in pairs if colon
@@ -220,8 +224,8 @@ def _headers(lines: str) -> dict[str, str]:
 
 
 def odd_character(key: str) -> str | None:
-    """The name and position of a character that an HTTP header cannot carry or that a key never
-    has; None: there is none. Never contains the key.
+    """Return the name and position of a character that an HTTP header cannot carry or that a key
+    never has; None: there is none. The result never contains the key.
     """
     for place, character in enumerate(key, 1):
         quote = character in "\"'`" and place in (1, len(key))
@@ -237,7 +241,7 @@ def odd_character(key: str) -> str | None:
 def key_of(
     mode: str, given: str | None, from_settings: Mapping[str, str]
 ) -> str:
-    """The API key for live and record mode. Raises MissingKey."""
+    """Return the API key for live and record mode. Raises MissingKey."""
     key = (given or from_settings.get("OPENAI_API_KEY") or "").strip()
     if key:
         if (odd := odd_character(key)) is not None:

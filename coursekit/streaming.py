@@ -1,8 +1,8 @@
-"""Text deltas of a stream, when each arrived, and how the stream ended.
+"""A stream's text deltas, when each of them arrived, and how the stream ended.
 
-A stream can end in more ways than an answer: see ``Ending``. The SDK does not report one of them,
-the clean cut: the connection closes cleanly before the model has finished. The only sign is that
-``finish_reason`` is still None. Taught in 04 §6 to §9.
+A stream can end in more ways than an answer: see ``Ending``. One of them, the clean cut, is not
+reported by the SDK: the connection closes cleanly before the model has finished. The only sign is
+that ``finish_reason`` is still None. Taught in 04 §6 to §9.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ ENDINGS: dict[str, Ending] = {
 
 
 class IncompleteStream(Portable, RuntimeError):
-    """A stream that closed cleanly before the model had finished (``finish_reason`` is None).
+    """The stream closed cleanly before the model had finished (``finish_reason`` is None).
 
-    text  what had arrived by then
+    text  the text that had arrived by then
     """
 
     def __init__(self, text: str) -> None:
@@ -45,13 +45,16 @@ class IncompleteStream(Portable, RuntimeError):
         super().__init__(
             f"The stream closed after {len(text)} characters without a finish_reason: the answer "
             "was cut, although no "
-            "error was reported. Do not treat it as complete: ask again, or show it as partial."
+            "error was reported. Do not treat it as complete: send the request again, or "
+            "show it as partial."
         )
 
 
 @dataclass
 class Timing:
-    """Seconds since the request was sent: of each text delta's arrival, and of the end."""
+    """When each text delta arrived and when the stream ended, in seconds since the request was
+    sent.
+    """
 
     arrivals: list[float] = field(default_factory=list)
     total: float | None = None
@@ -63,18 +66,19 @@ class Timing:
 
     @property
     def gaps(self) -> list[float]:
-        """Seconds between two text deltas, one fewer than there are deltas."""
+        """Seconds between successive text deltas; there is one fewer than there are deltas."""
         return [later - earlier for earlier, later in pairwise(self.arrivals)]
 
 
 class TextStream:
-    """An iterator over text. Iterate it once; if you leave early, close it or use it in ``with``.
+    """An iterator over text. Iterate over it once; if you stop early, close it, or use it in
+    ``with``.
 
-    text           what has arrived so far
-    refusal        what the model said instead of text, if it declined; else None
+    text           the text that has arrived so far
+    refusal        what the model said instead of text if it declined, or None
     finish_reason  None until the model has finished
-    usage          the billed tokens; they are sent last, so None after every other ending
-    model, created, service_tier, request_id  of the answer, for receipts
+    usage          the billed tokens; they are sent last, so None if the stream ended early
+    model, created, service_tier, request_id  the answer's fields, for receipts
     timing         when each delta arrived
     ended          None while it runs, then "complete", "truncated" (length), "filtered", "cut"
                    (closed cleanly, but not finished), "interrupted" (connection or timeout),
@@ -115,7 +119,8 @@ class TextStream:
                     self.model, self.created = chunk.model, chunk.created
                     self.service_tier = chunk.service_tier
                     self.usage = chunk.usage or self.usage
-                    if not chunk.choices:  # the usage chunk at the end has none
+                    # the usage chunk at the end has no choices
+                    if not chunk.choices:
                         continue
                     choice = chunk.choices[0]
                     self.finish_reason = (
@@ -137,7 +142,7 @@ class TextStream:
         except openai.APIConnectionError:
             self._end("interrupted")
             raise
-        # an error event; or an event that is not JSON
+        # an error event, or an event that is not JSON
         except (openai.APIError, ValueError):
             self._end("error")
             raise
@@ -151,7 +156,9 @@ class TextStream:
         self.timing.total = self._clock.now() - self._start
 
     def close(self) -> None:
-        """Stop reading and hang up: what was not generated yet is not billed."""
+        """Stop reading and close the connection: text that has not been generated yet is not
+        billed.
+        """
         if self.ended is None:
             self._deltas.close()  # type: ignore[attr-defined]
             self._stream.close()
@@ -172,8 +179,9 @@ def stream_text(client: openai.OpenAI, **params: Any) -> TextStream:
     client  from ``connect()``, or any ``openai.OpenAI``
     params  as ``client.chat.completions.create`` takes them, for one answer (no n)
 
-    Returns a TextStream; its attributes contain the rest. Iterating raises IncompleteStream after a
-    clean cut, and the SDK's own errors otherwise; ``.ended`` names the ending in either case.
+    Returns a TextStream; its attributes hold everything else. Iterating raises IncompleteStream
+    after a clean cut, and the SDK's own errors otherwise; ``.ended`` names the ending in either
+    case.
     """
     return TextStream(client, params)
 

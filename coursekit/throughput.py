@@ -1,10 +1,10 @@
-"""How fast requests may be sent: a discrete-event simulation of four ways to send them under two
+"""How fast requests can be sent: a discrete-event simulation of four ways to send them under two
 limits.
 
-The limits are those of the offline API, and use the same code (``offline.limits.account``), so a
-simulated run and a real one agree (a test checks that). Nothing waits: times are seconds of the
-simulation. A refused request is not retried; retries are a separate subject.
-Taught in 05 §3 and its lab.
+The limits are those of the offline API and use the same code (``offline.limits.account``), so a
+simulated run and a real one agree (a test checks this). Nothing waits: times are simulated seconds.
+A refused request is not retried, because retries are a separate subject. Taught in 05 §3 and its
+lab.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ REFUSED_AFTER = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is to be sent, and what limits it.
+    """The requests to be sent, and the limits on them.
 
     requests     how many, 1 or more
-    concurrency  how many may be in flight at once (for "semaphore" and "paced")
+    concurrency  how many can be in flight at once (for "semaphore" and "paced")
     latency      seconds from a request to its answer, above 0
-    rpm, tpm     requests and tokens that the account may use each minute
-    tokens       how many each request takes from the second limit
+    rpm, tpm     requests and tokens that the account can use per minute
+    tokens       how many tokens each request takes from the second limit
 
     Raises ValueError for any other value.
     """
@@ -49,11 +49,11 @@ class Load:
         for name in ("requests", "concurrency", "rpm", "tpm", "tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} cannot be used. Give a whole number above 0."
+                    f"{name}={getattr(self, name)!r} is not valid. Give a whole number above 0."
                 )
         if not 0 < self.latency < math.inf:
             raise ValueError(
-                f"latency={self.latency!r} cannot be used. Give a number of seconds above 0."
+                f"latency={self.latency!r} is not valid. Give a number of seconds above 0."
             )
 
 
@@ -70,13 +70,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class RunSpan(Span):
-    """A request of a run against an API that fails.
+    """A request in a run against an API that fails.
 
-    model        the model it was sent to
-    outcome      "answered"; "incomplete": status 200, but not the whole answer; "refused": by the
-                 account's own limit; "struck": a failure; "gone": the model was shut down; "no
-                 money"
-    tokens_left  tokens in the model's bucket after this request; None: its answer did not say
+    model        the model that the request was sent to
+    outcome      "answered"; "incomplete": status 200, but the answer is not complete; "refused": by
+                 the account's own limit; "struck": by a failure; "gone": the model was shut down;
+                 "no money"
+    tokens_left  tokens in the model's bucket after this request; None: the answer did not say
     """
 
     model: str = ""
@@ -86,9 +86,9 @@ class RunSpan(Span):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a run.
+    """A run's result.
 
-    answered, refused  the number of requests with status 200, and with 429
+    answered, refused  the number of requests with status 200, and the number with 429
     seconds            from the first request to the end of the last
     in_flight          requests in flight, averaged over that time
     """
@@ -101,10 +101,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Requests per minute that each limit allows by itself; ``binding`` names the lowest.
+    """The requests per minute that each limit would allow on its own; ``binding`` names the lowest.
 
     concurrency  by Little's law: rate = requests in flight / latency
-    rpm          unchanged
+    rpm          the account's limit
     tpm          tokens per minute / tokens per request
     """
 
@@ -118,7 +118,7 @@ class Rates:
 
 
 def rates_of(load: Load) -> Rates:
-    """What each limit allows, in requests per minute."""
+    """Return what each limit allows, in requests per minute."""
     return Rates(
         MINUTE * load.concurrency / load.latency,
         float(load.rpm),
@@ -129,11 +129,11 @@ def rates_of(load: Load) -> Rates:
 def simulate(
     strategy: str, load: Load, *, refused_after: float = REFUSED_AFTER
 ) -> list[Span]:
-    """The requests of a run, in the order in which they are sent.
+    """Return the requests in a run, in the order in which they are sent.
 
     strategy       "sequential": each waits for the one before; "unbounded": all at once;
-                   "semaphore": at most ``load.concurrency`` in flight; "paced": the same, and none
-                   is sent before the account has room for it
+                   "semaphore": at most ``load.concurrency`` are in flight; "paced": the same, and
+                   each is sent only when the account has room for it
     refused_after  seconds until a 429 arrives, if that is less than the latency
 
     Raises ValueError for any other strategy.
@@ -146,7 +146,8 @@ def simulate(
     slots = {SEQUENTIAL: 1, UNBOUNDED: load.requests}.get(
         strategy, load.concurrency
     )
-    free = [0.0] * min(slots, load.requests)  # when each slot is free: a heap
+    # the times at which slots become free, as a heap
+    free = [0.0] * min(slots, load.requests)
     spans = []
     for _ in range(load.requests):
         start = heapq.heappop(free)
@@ -163,7 +164,7 @@ def simulate(
 
 
 def outcome_of(spans: Sequence[Span]) -> Outcome:
-    """The result of these requests; all zeros if there are none."""
+    """Return the result of these requests; all zeros if there are none."""
     if not spans:
         return Outcome(0, 0, 0.0, 0.0)
     first = min(span.start for span in spans)
@@ -179,8 +180,8 @@ def outcome_of(spans: Sequence[Span]) -> Outcome:
 
 
 def least_seconds(load: Load) -> float:
-    """The shortest time in which all requests can be answered: the longest that any one of the
-    limits requires.
+    """Return the shortest time in which all requests can be answered, which is the longest time
+    that any one of the limits requires.
 
     An idle account accepts a whole minute's worth at once and then refills evenly, so the last
     request can be sent at (requests - rpm) / (rpm / 60 s), and likewise for tokens. Each batch of
@@ -193,16 +194,16 @@ def least_seconds(load: Load) -> float:
 
 
 def spans_of(client: Any) -> list[Span]:
-    """What a client really did: its requests, from the offline API's ledger, the first at second 0.
+    """Return a client's actual requests from the offline API's ledger, with the first at second 0.
 
     client  from ``connect()`` or ``connect_async()`` in replay mode
 
-    Raises ValueError for a client without a ledger, as in live mode.
+    Raises ValueError for a client without a ledger, such as one in live mode.
     """
     wired = wired_to(client)
     if wired is None or wired.ledger is None:
         raise ValueError(
-            f"There is no ledger of what this {type(client).__name__} did. Only the offline API "
+            f"There is no ledger for this {type(client).__name__}. Only the offline API "
             "keeps one: "
             'pass a client from connect(mode="replay") or connect_async(mode="replay").'
         )

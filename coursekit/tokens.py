@@ -4,9 +4,9 @@ What a chat costs beyond its text has not been published in full. The rules in `
 the ``usage.prompt_tokens`` of more than 500 real exchanges exactly, up to GPT-5.4; later models of
 the GPT-5 and GPT-6 families are assumed to follow the same rules.
 
-Not covered, because no exact rule is known: images, audio, files, tool calls and their results, and
-what a request contains besides its messages (the definitions of tools and schemas).
-Taught in 01 §1 and §3.
+The following are not covered, because no exact rule is known: images, audio, files, tool calls and
+their results, and anything in a request besides its messages (the definitions of tools and
+schemas). Taught in 01 §1 and §3.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from . import models
 from .settings import role_model, settings
 from .tokenizer import Token, encode, split
 
-# in the prompt as well, by a rule that is not known
+# also in the prompt, by an unknown rule
 UNCOUNTED = ("tools", "functions", "response_format", "prediction")
 ROLES = ("system", "developer", "user", "assistant")
 
@@ -43,7 +43,7 @@ class NotCountable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class MessageTokens:
-    """The prompt tokens of one message: ``overhead`` for its frame (markers, role, name), and
+    """The prompt tokens for one message: ``overhead`` for its frame (markers, role, name), and
     ``content`` for its text.
     """
 
@@ -58,8 +58,8 @@ class MessageTokens:
 
 @dataclass(frozen=True, slots=True)
 class ChatTokens:
-    """The prompt tokens of a chat: those of each message, and ``priming``, with which the reply
-    begins.
+    """The prompt tokens for a chat: those for each message, and ``priming``, the tokens that start
+    the reply.
     """
 
     messages: tuple[MessageTokens, ...]
@@ -77,13 +77,14 @@ class ChatTokens:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a family of models counts.
+    """How a family of models counts tokens.
 
     encoding   a key of ``tokenizer.ENCODINGS``
     priming    tokens per chat
-    message    tokens per message besides its text; 1 of them is the role
+    message    tokens per message in addition to its text; one of them is the role
     assistant  additional tokens for an assistant message
-    name       additional tokens for a message with a name, besides the name's own; None: not known
+    name       additional tokens for a message with a name, not including the name's own tokens;
+               None: not known
     exact      False: an estimate, for models that have a different tokenizer
     """
 
@@ -95,15 +96,15 @@ class Rule:
     exact: bool = True
 
 
-# A model's field ``counting`` in data/models.toml names its rule.
+# A model's ``counting`` field in data/models.toml names its rule.
 RULES = {
     "gpt-4": Rule("cl100k_base", 3, 4, name=1),
     "gpt-4o": Rule("o200k_base", 3, 4, name=1),
     "o-series": Rule("o200k_base", 2, 4),
     "gpt-5": Rule("o200k_base", 2, 4, assistant=2),
 }
-# Models of other makers. OpenAI's own names are excluded, so that a mistyped one is an error, not
-# an estimate.
+# Models from other makers. OpenAI's own names are excluded, so that a mistyped name causes an error
+# instead of an estimate.
 OPENAI_NAME = r"(?i)(?!gpt-oss)(chat)?(gpt|o\d)[-.\d].*|gpt\w*|o\d\w*"
 ESTIMATE = Rule("o200k_base", 3, 4, name=1, exact=False)
 
@@ -123,15 +124,16 @@ REASONS = {
 def count_tokens(
     text_or_messages: str | Iterable[Any], model: str = "gpt-4o"
 ) -> int:
-    """The number of tokens of a string, or of a chat as the API bills it (``usage.prompt_tokens``).
+    """Return the number of tokens in a string, or in a chat as the API bills it
+    (``usage.prompt_tokens``).
 
-    text_or_messages  a str; or messages: dicts as the API takes them (role, content, name), or the
-                      SDK's message objects. content is a str or a list of text parts.
+    text_or_messages  a str; or messages: dicts as the API accepts them (role, content, name), or
+                      the SDK's message objects. content is a str or a list of text parts.
                       "<|endoftext|>" counts as plain text, and a lone surrogate as U+FFFD.
     model             may also be a snapshot ("gpt-4o-2024-08-06"), a fine-tune
                       ("ft:gpt-4o-mini:…") or a gateway's name ("openai/gpt-4o"). For a model that
-                      is not OpenAI's ("llama3.2"), or one to which the settings give a role, the
-                      count is an estimate with GPT-4o's vocabulary, with one EstimatedTokens
+                      is not OpenAI's ("llama3.2"), or one to which the settings assign a role, the
+                      count is an estimate based on GPT-4o's vocabulary, with one EstimatedTokens
                       warning
 
     Raises UnknownTokenizer, NotCountable for anything but plain text (both are ValueErrors), and
@@ -143,25 +145,27 @@ def count_tokens(
 
 
 def at_most_uncounted(params: Mapping[str, Any]) -> int:
-    """The most tokens that a request's prompt can have besides its messages: one for each byte."""
+    """Return the maximum number of tokens in a request's prompt besides its messages: one for each
+    byte.
+    """
     extra = [params[name] for name in UNCOUNTED if params.get(name)]
     return sum(len(json.dumps(value)) for value in extra)
 
 
 def tokenize(text: str, model: str = "gpt-4o") -> list[Token]:
-    """The tokens of ``text``, in order. Raises UnknownTokenizer."""
+    """Return the tokens in ``text``, in order. Raises UnknownTokenizer."""
     return split(text, _rule(model).encoding)
 
 
 def is_exact(model: str) -> bool:
-    """Whether this model's tokens are counted exactly; False: they are estimated. Raises
+    """Return whether this model's tokens are counted exactly; False: they are estimated. Raises
     UnknownTokenizer.
     """
     return _rule(model).exact
 
 
 def encoding_of(model: str) -> str:
-    """The name of the vocabulary that numbers a model's tokens ("o200k_base"). Raises
+    """Return the name of the vocabulary with a model's token ids ("o200k_base"). Raises
     UnknownTokenizer, even for a model whose tokens could be estimated.
     """
     rule = _known_rule(model)
@@ -173,7 +177,7 @@ def encoding_of(model: str) -> str:
 
 
 def chat_tokens(messages: Iterable[Any], model: str = "gpt-4o") -> ChatTokens:
-    """The prompt tokens of a chat, message by message. Arguments and errors as in
+    """Return the prompt tokens for a chat, message by message. Arguments and errors are as in
     ``count_tokens``.
     """
     rule = _rule(model)
@@ -181,7 +185,7 @@ def chat_tokens(messages: Iterable[Any], model: str = "gpt-4o") -> ChatTokens:
         messages, Iterable
     ):
         cure = (
-            " Put the one message in a list: [message]."
+            " Put the message into a list: [message]."
             if isinstance(messages, Mapping)
             else ""
         )
@@ -196,17 +200,17 @@ def chat_tokens(messages: Iterable[Any], model: str = "gpt-4o") -> ChatTokens:
 
 
 def message_tokens(message: Any, model: str = "gpt-4o") -> MessageTokens:
-    """The prompt tokens of one message.
+    """Return the prompt tokens for one message.
 
     They do not depend on the other messages: a chat's total is ``chat_tokens([], model).priming``
-    plus those of each message, so nothing has to be counted twice as the chat grows. Errors as in
-    ``count_tokens``.
+    plus the tokens for each message, so nothing has to be counted twice as the chat grows. Errors
+    are as in ``count_tokens``.
     """
     return _message(message, _rule(model), "The message")
 
 
 def as_dict(message: Any) -> Any:
-    """A message object of the SDK (``reply.choices[0].message``) as a dict; everything else
+    """Return an SDK message object (``reply.choices[0].message``) as a dict, and anything else
     unchanged.
     """
     dump = getattr(message, "model_dump", None)
@@ -257,7 +261,7 @@ def _text(content: Any, where: str) -> str:
             raise _not_countable(
                 where, part.get("type") if isinstance(part, Mapping) else part
             )
-    # the API joins first: all of 11 genuine requests agree
+    # the API joins the parts first: all of 11 genuine requests agree
     return "".join(part["text"] for part in content)
 
 
@@ -265,7 +269,7 @@ def _not_countable(where: str, what: Any) -> NotCountable:
     reason = REASONS.get(str(what), "only text is counted here")
     return NotCountable(
         f"{where} has {what!r:.40}, so an exact count is not possible: {reason}. "
-        "Count the text alone, or read usage.prompt_tokens of a reply."
+        "Count the text alone, or read usage.prompt_tokens in a reply."
     )
 
 
@@ -275,7 +279,7 @@ def _known_rule(model: str) -> Rule | None:
     return RULES[counting] if counting else None
 
 
-@lru_cache(maxsize=256)  # and one warning for each model
+@lru_cache(maxsize=256)  # and only one warning for each model
 def _rule(model: str) -> Rule:
     if rule := _known_rule(model):
         return rule
@@ -283,7 +287,7 @@ def _rule(model: str) -> Rule:
     if name and (not re.fullmatch(OPENAI_NAME, name) or _plays(model)):
         warnings.warn(
             f"Token counts for {model!r}, which has its own tokenizer, are estimates based on "
-            "GPT-4o's vocabulary. The server's own count is in usage.prompt_tokens of its reply.",
+            "GPT-4o's vocabulary. The server's own count is in its reply, in usage.prompt_tokens.",
             EstimatedTokens,
             stacklevel=4,
         )
@@ -294,15 +298,14 @@ def _rule(model: str) -> Rule:
         f"coursekit does not know how model {model!r} counts tokens. "
         + (f"Did you mean {near[0]!r}? " if near else "")
         + "It can count for the text models in its table (models.names() lists them), and for "
-        "their snapshots and fine-tunes. For any other model, count with the nearest of these "
-        "and call it an estimate; the bill "
-        "is usage.prompt_tokens."
+        "their snapshots and fine-tunes. For any other model, count with the most similar of "
+        "these and treat the count as an estimate; the billed count is usage.prompt_tokens."
     )
 
 
 def _plays(name: str) -> bool:
-    """Whether the settings give a role to this name, such as a deployment or a gateway's alias
-    ("gpt-4o-prod").
+    """Return whether the settings assign a role to this name, such as a deployment or a gateway's
+    alias ("gpt-4o-prod").
     """
     env = settings()
     return any(role_model(role, env) == name for role in models.ROLES)

@@ -1,12 +1,12 @@
-"""What ``connect()`` wires to a client, and the one module that uses the SDK's private names.
+"""What ``connect()`` wires to a client. This is the only module that uses the SDK's private names.
 
-    client._client                       the HTTP client, which ``with_options()`` hands on
+    client._client                       the HTTP client, which ``with_options()`` passes along
     client._calculate_retry_timeout      the wait between two attempts
-    client._platform                     what an asynchronous client asks a thread for
+    client._platform                     what an asynchronous client looks up in a thread
     client._make_status_error_from_response   the SDK's own table of exceptions
 
-When a new SDK breaks one of them, tests/test_wired.py says so, and this file is the place to fix
-it. It does not import the SDK: the caller who passes a client has loaded it.
+When a new SDK breaks one of them, tests/test_wired.py reports it, and the fix belongs in this file.
+This module does not import the SDK: the caller who passes a client has already loaded it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Clock(Protocol):
     def wait(self, until: float) -> None: ...
     async def wait_async(self, until: float) -> None: ...
     def real(self, seconds: float) -> float:
-        """The real seconds that somebody else (the SDK between two attempts) must sleep for
-        ``seconds``.
+        """Return how many real seconds other code (such as the SDK between two attempts) must sleep
+        so that ``seconds`` pass on this clock.
         """
         ...
 
@@ -40,12 +40,12 @@ class Clock(Protocol):
 class Served:
     """One response as it left the HTTP client.
 
-    request_id  of its ``x-request-id`` header
-    source      "live", or the address of a server that is not OpenAI's, or a recording's provenance
+    request_id  from the ``x-request-id`` header
+    source      "live", the address of a server that is not OpenAI's, a recording's provenance
                 ("written", "local"), or "offline API"
     seconds     from the request to the last byte
-    forwarded   another server answered in the place of the API: it has no price, whatever its model
-                is called
+    forwarded   another server answered instead of the API: the response has no price, whatever the
+                model is called
     """
 
     request_id: str | None
@@ -56,10 +56,10 @@ class Served:
 
 
 class Journal:
-    """The newest responses of a client, at most ``KEPT``; safe to use from several threads.
+    """A client's newest responses, at most ``KEPT``; safe to use from several threads.
 
-    mode    of the client
-    server  the address of the server that answers in live mode, where it is not OpenAI's
+    mode    the client's mode
+    server  the address of the server that answers in live mode, if it is not OpenAI's
     """
 
     KEPT = 1000
@@ -74,7 +74,7 @@ class Journal:
             self._served.append(served)
 
     def find(self, request_id: str | None) -> Served | None:
-        """The newest response with this id; None when there is none, or no id."""
+        """Return the newest response with this id; None if there is no such response, or no id."""
         if not request_id:
             return None
         with self._lock:
@@ -85,11 +85,11 @@ class Journal:
 
     @property
     def banner(self) -> str:
-        """One line on who answers this client, and whether it costs money."""
+        """One line that says what answers this client, and whether it costs money."""
         if self.server:
             return (
-                f"{self.mode} mode: {self.server} answers, costs use OpenAI's prices, "
-                "where it has one"
+                f"{self.mode} mode: {self.server} answers; costs are OpenAI's prices, for "
+                "models that have one"
             )
         return f"{self.mode} mode: {self.mode.costs}"
 
@@ -101,9 +101,9 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """What belongs to one client of ``connect()``.
+    """What belongs to one client from ``connect()``.
 
-    ledger  of the offline API: each request with its answer; None if another server answers
+    ledger  the offline API's ledger: each request with its answer; None if another server answers
     """
 
     journal: Journal
@@ -115,41 +115,43 @@ _WIRED: WeakKeyDictionary[Any, Wired] = WeakKeyDictionary()  # by HTTP client
 
 
 def wire(client: Any, wired: Wired) -> None:
-    """Remember what belongs to a client, and to its copies of ``with_options()``."""
+    """Remember what belongs to a client and to its copies from ``with_options()``."""
     _WIRED[client._client] = wired
 
 
 def wired_to(client: Any) -> Wired | None:
-    """What ``connect()`` wired to this client; None for a client that is not its own."""
+    """Return what ``connect()`` wired to this client; None for a client that it did not create."""
     try:
         return _WIRED.get(getattr(client, "_client", None))
-    except TypeError:  # a stand-in whose HTTP client cannot be a key
+    except TypeError:  # a mock whose HTTP client cannot be a key
         return None
 
 
 def http_client_of(client: Any) -> Any:
-    """The SDK client's own HTTP client."""
+    """Return the SDK client's own HTTP client."""
     return client._client
 
 
 def without_account_headers(client: Any, headers: Any) -> None:
-    """Send ``headers`` instead of those of OPENAI_CUSTOM_HEADERS."""
+    """Send ``headers`` instead of those in OPENAI_CUSTOM_HEADERS."""
     client._custom_headers = dict(headers or {})
 
 
 def status_error(client: Any, response: Any) -> Exception:
-    """The exception that the SDK raises for a response: RateLimitError for 429, and so on."""
+    """Return the exception that the SDK raises for a response: RateLimitError for 429, and so
+    on.
+    """
     error: Exception = client._make_status_error_from_response(response)
     return error
 
 
 class _OnItsClock:
-    """The SDK's wait between two attempts passes on the client's own clock."""
+    """A client whose waits between two attempts pass on its own clock."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # An asynchronous client would ask a thread for its platform before the first request:
-        # virtual time could not know how many requests are still on their way.
+        # An asynchronous client would look up its platform in a thread before the first request,
+        # and virtual time could not know how many requests are still on their way.
         self._platform = sys.modules["openai._base_client"].get_platform()
 
     def _calculate_retry_timeout(self, *args: Any, **kwargs: Any) -> float:
@@ -160,5 +162,7 @@ class _OnItsClock:
 
 @cache
 def on_its_clock(kind: type[Any]) -> type[Any]:
-    """A class of client like ``kind`` (OpenAI or AsyncOpenAI) whose retries follow its clock."""
+    """Return a client class like ``kind`` (OpenAI or AsyncOpenAI) whose retries follow the client's
+    clock.
+    """
     return type(kind.__name__, (_OnItsClock, kind), {})

@@ -271,7 +271,7 @@ def test_a_meter_survives_what_another_server_leaves_out(
         f"live · {host}"
     )
     assert repr(meter).startswith(
-        f"live mode: {host} answers, costs use OpenAI's prices, where it has one"
+        f"live mode: {host} answers; costs are OpenAI's prices, for models that have one"
     )
     assert meter._repr_html_() and meter.total == 0 and meter.unpriced == 1
 

@@ -85,8 +85,8 @@ def test_the_alternative_text_tells_how_the_distribution_flattens() -> None:
     others at each temperature.
     """
     alt = over_temperature(LABELS, VIEWS, prompt=LIGHT.text).alt
-    assert "T 0: green 100%, all not named 0%" in alt
-    assert "T 2: green 7%, all not named 84%" in alt
+    assert "T 0: green 100%, all others 0%" in alt
+    assert "T 2: green 7%, all others 84%" in alt
 
 
 def test_labels_that_do_not_fit_are_refused() -> None:

@@ -76,7 +76,7 @@ def test_lanes_stand_in_their_order_on_one_axis_from_zero() -> None:
 def test_the_alternative_text_tells_the_picture() -> None:
     """For each lane, the alternative text says when the text began and when it was complete."""
     assert drawn().alt == (
-        "Timeline, When the text arrives. streamed: text in 3 pieces from 0.40 s on, complete at "
+        "Timeline, When the text arrives. streamed: text in 3 pieces starting at 0.40 s, complete at "
         "1.00 s. "
         "not streamed: text in one piece, complete at 1.20 s."
     )

@@ -102,7 +102,7 @@ def test_what_does_not_fit_is_out() -> None:
         "accepts at most 128,000 prompt tokens",
     )
     assert against("gpt-4o", prompt=127_900, reply=101) == (
-        "holds 128,000 tokens in all",
+        "holds 128,000 tokens in total",
     )
     assert against("gpt-4o", reply=16_385) == ("writes at most 16,384 tokens",)
     assert against("gpt-5", prompt=272_001) == (
@@ -124,7 +124,7 @@ def test_a_limit_on_time_puts_out_only_whom_the_clock_has_seen() -> None:
     [luna] = judge(Task(max_seconds=0.1), ["gpt-6-luna"])
     assert luna.remains and luna.seconds is None
     assert against("gpt-4o-mini", max_cost=Decimal("0.0003")) == (
-        "$0.00033 a request",
+        "$0.00033 per request",
     )
 
 
@@ -236,7 +236,7 @@ def test_a_cost_or_a_time_of_just_the_limit_remains() -> None:
     least = Decimal("0.000000000001")
     assert against("gpt-4o-mini", max_cost=mini.cost) == ()
     assert against("gpt-4o-mini", max_cost=mini.cost - least) == (
-        "$0.00033 a request",
+        "$0.00033 per request",
     )
     assert against("gpt-4o-mini", max_seconds=mini.seconds) == ()
     assert against("gpt-4o-mini", max_seconds=mini.seconds - 1e-9) == (

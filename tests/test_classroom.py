@@ -92,7 +92,7 @@ def test_from_joining_to_leaving(running: Served) -> None:
     assert told(running)["statuses"] == {"200": 2}
     assert (
         leave() == f"You have left the class at {running.url}."
-        and leave() == "You had not joined a class."
+        and leave() == "You are not in a class."
     )
     assert repr(Meter(connect())).startswith("replay mode")
 

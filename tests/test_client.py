@@ -85,7 +85,7 @@ def test_a_typo_in_the_mode(make, monkeypatch: pytest.MonkeyPatch) -> None:  # t
         "mode='replya' is not a mode, so nothing was sent. Did you mean \"replay\"?\n"
         'The modes: "replay" (recorded answers, costs nothing), "live" (the real API, costs '
         "money),\n"
-        '"record" (the real API, costs money, and its answers are kept for replay).'
+        '"record" (the real API, costs money, and its answers are saved for replay).'
     )
     monkeypatch.setenv("COURSEKIT_MODE", "prod")
     with pytest.raises(ModeError, match="COURSEKIT_MODE=prod is not a mode"):
@@ -225,7 +225,7 @@ def test_the_sdk_waits_on_the_same_clock(tmp_path: Path) -> None:
 
 def test_its_own_http_client_is_refused() -> None:
     """connect(http_client=…) says why it is not allowed, before anything is built."""
-    with pytest.raises(ValueError, match="Leave it out"):
+    with pytest.raises(ValueError, match="Leave http_client out"):
         connect(http_client=openai.DefaultHttpx2Client())
     assert Says(whole()).requests == []
 

@@ -36,7 +36,7 @@ def test_an_unknown_lesson_is_one_clear_sentence(
     assert command_line.main([command, "../../etc/passwd"]) == 1
     said = capsys.readouterr().err
     assert said.startswith(
-        f"coursekit {command}: '../../etc/passwd' is not a lesson of this course. The lessons: 00_"
+        f"coursekit {command}: '../../etc/passwd' is not a lesson in this course. The lessons: 00_"
     )
     assert said.count("\n") == 1
 

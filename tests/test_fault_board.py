@@ -309,7 +309,7 @@ def test_one_request_that_failed_at_once() -> None:
     )
     assert "1 HTTP request." in board.text
     assert "Gave up after 1 attempt." in board.text
-    assert "which does not go away by itself" in board.text
+    assert "which does not go away on its own" in board.text
 
 
 @pytest.mark.parametrize("text", HOSTILE)

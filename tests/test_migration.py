@@ -251,7 +251,7 @@ def test_what_cannot_be_moved_says_so() -> None:
         if models.get(name).endpoint == "responses"
     )
     with pytest.raises(
-        CannotMigrate, match=f"{other} is not served on Chat Completions"
+        CannotMigrate, match=f"{other} is not available on Chat Completions"
     ):
         migrate({"messages": HELLO}, other)
     with pytest.raises(models.UnknownModel):

@@ -79,7 +79,7 @@ def test_a_day_that_is_none_says_so(on) -> None:  # type: ignore[no-untyped-def]
     on("live", "soon")
     with pytest.raises(
         ModeError,
-        match="COURSEKIT_TODAY=soon is not a day. Write it as 2027-02-01",
+        match="COURSEKIT_TODAY=soon is not a valid date. Write it like 2027-02-01",
     ):
         played()
 
@@ -116,7 +116,7 @@ def test_when_the_whole_line_is_gone_their_successor_plays(
     monkeypatch.setitem(models._document()["role"], "CHAT", ["gpt-4o", "o1"])
     assert models.role("CHAT", "live", FEBRUARY) == "gpt-5.6-sol"
     monkeypatch.setitem(models._document()["role"], "CHAT", ["gpt-4-32k"])
-    with pytest.raises(LookupError, match="names no replacement"):
+    with pytest.raises(LookupError, match="does not name a replacement"):
         models.role("CHAT", "live", FEBRUARY)
 
 

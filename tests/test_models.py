@@ -129,7 +129,7 @@ def test_an_unknown_name_is_told_the_nearest_ones() -> None:
     )
     with pytest.raises(
         LookupError,
-        match=r"There is no model 'zzz' in coursekit's table. models.names\(\) lists all.",
+        match=r"There is no model 'zzz' in coursekit's table. models.names\(\) lists all models.",
     ):
         models.get("zzz")
 
@@ -260,7 +260,7 @@ def test_a_dead_model_without_a_known_successor_says_so() -> None:
     """
     with pytest.raises(
         LookupError,
-        match="gpt-4-32k was shut down on 2025-06-06, and the table names no replacement",
+        match="gpt-4-32k was shut down on 2025-06-06, and the table does not name a replacement",
     ):
         models.replacement("gpt-4-32k", DAY)
 

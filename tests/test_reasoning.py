@@ -365,7 +365,7 @@ def test_tools_and_schemas_are_reckoned_in() -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"ceiling": 200}, "the ceiling being the larger"),
+        ({"ceiling": 200}, "with the ceiling larger than the other"),
         ({"max_completion_tokens": 0}, "two budgets of at least 1"),
         ({"n": 2}, "does not accept n=2"),
         ({"stream": True}, "does not accept stream=True"),

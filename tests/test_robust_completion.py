@@ -156,7 +156,7 @@ def test_the_deadline_shortens_the_timeouts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "finish_reason", "told"),
     [
-        ({"content": "Par"}, "length", "cut after 3 characters"),
+        ({"content": "Par"}, "length", "cut off after 3 characters"),
         ({"content": ""}, "length", "hidden reasoning used up the tokens"),
         (
             {"content": None, "refusal": "I can't help with that."},

@@ -173,7 +173,7 @@ def test_a_miss_says_what_is_recorded(folder: Path) -> None:
     lab.send.click()
     text = HtmlReader(lab.answer.value).text
     assert (
-        "There is no recording of this request (temperature 1, seed 1)" in text
+        "There is no recording for this request (temperature 1, seed 1)" in text
     )
     assert str(COLD) in text
     assert str(HOT) in text

@@ -216,7 +216,7 @@ def test_a_model_without_an_exact_rule_is_refused(model: Any) -> None:
     """
     with pytest.raises(
         UnknownTokenizer,
-        match=r"call it an estimate; the bill is usage\.prompt_tokens",
+        match=r"as an estimate; the billed count is usage\.prompt_tokens",
     ):
         count_tokens(FRANCE, model)
 
@@ -426,7 +426,7 @@ def test_a_message_that_was_not_put_in_a_list_is_told_how() -> None:
     """Only if the argument is a single message does the advice say to put it in a list."""
     with pytest.raises(
         TypeError,
-        match=r"got dict\. Put the one message in a list: \[message\]\.$",
+        match=r"got dict\. Put the message into a list: \[message\]\.$",
     ):
         chat_tokens({"role": "user", "content": "Hi"})
     with pytest.raises(TypeError, match=r"got int\.$"):

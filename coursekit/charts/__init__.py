@@ -1,3 +1,3 @@
-"""The pictures of the course, one module per chapter. They draw what they are given and do no
-arithmetic of their own.
+"""The course's pictures, one module per chapter. The functions draw what they are given and do not
+calculate anything themselves.
 """

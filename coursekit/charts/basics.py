@@ -1,4 +1,4 @@
-"""Chapter 01: what calls cost. Amounts are US dollars, calculated by ``pricing`` and
+"""Charts for chapter 01: what calls cost. Amounts are in US dollars, calculated by ``pricing`` and
 ``metering``. Taught in 01 §6."""
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ GONE = " (shut down)"
 def cost_by_model(
     costs: Mapping[str, Decimal], *, call: str, gone: Collection[str] = ()
 ) -> Picture:
-    """The cost of the same call for several models, cheapest on top, on a logarithmic axis.
+    """Draw the cost of the same call with several models, cheapest on top, on a logarithmic axis.
 
     costs  model -> US dollars, each above 0
-    call   what each of them is paid for, e.g. "1,000 tokens in, 300 out"
-    gone   the models among them that are shut down: drawn hollow, and marked in words
+    call   what is paid for, such as "1,000 tokens in, 300 out"
+    gone   the models among them that are shut down; they are drawn hollow and marked in words
 
     Raises ValueError without a model, or for a cost that a logarithmic axis cannot show.
     """
@@ -75,16 +75,16 @@ def cost_by_model(
 def cost_per_call(
     costs: Sequence[Decimal | None], *, title: str = "What each call cost"
 ) -> Picture:
-    """A bar for each call, in order.
+    """Draw a bar for each call, in order.
 
-    costs  as ``Meter.cost_per_call()`` gives them; None: no price is known, marked by a cross on
-           the axis
+    costs  as ``Meter.cost_per_call()`` returns them; None: no price is known, which is marked by a
+           cross on the axis
 
-    Raises ValueError if there is no call.
+    Raises ValueError if there are no calls.
     """
     if not costs:
         raise ValueError(
-            "No call has been metered yet: meter.add(reply) first, then draw."
+            "No call has been metered yet: run meter.add(reply) first, and then draw."
         )
     numbers = range(1, len(costs) + 1)
     made, axes = figure(3.0, title=title, xlabel="call", ylabel="US dollars")
@@ -119,9 +119,9 @@ def cost_per_call(
 
 @styled
 def bill(parts: Mapping[str, Share], *, title: str = "The bill") -> Picture:
-    """What was billed: tokens on the left, dollars on the right, by kind of token.
+    """Draw what was billed, by kind of token: tokens on the left, dollars on the right.
 
-    parts  as ``Meter.split()`` gives them: "input", "cached", "output", "reasoning" ->
+    parts  as ``Meter.split()`` returns them: "input", "cached", "output", "reasoning" ->
            Share(tokens, dollars)
     """
     made = canvas(2.6)

@@ -1,4 +1,4 @@
-"""Chapter 09: solutions beside each other, on the five axes of the rubric. Taught in 09 §3."""
+"""Chart for chapter 09: solutions side by side, on the rubric's five axes. Taught in 09 §3."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MOST_ROWS = 8
 def axes_of(
     scores: Mapping[str, Mapping[str, float]], *, full: float = 20.0
 ) -> Picture:
-    """A column for each axis, with a bar and its number for each solution.
+    """Draw a column for each axis, with a bar and its value for each solution.
 
-    scores  name of the solution -> axis -> its points; the same axes for all, 1 to 8 solutions, the
-            first on top
-    full    points of an axis
+    scores  name of the solution -> axis -> points. All 1 to 8 solutions have the same axes; the
+            first is on top
+    full    the maximum points for an axis
 
-    Raises ValueError for none or too many solutions, and for solutions with different axes.
+    Raises ValueError for no solutions or too many, and for solutions with different axes.
     """
     kinds = {tuple(points) for points in scores.values()}
     if not 1 <= len(scores) <= MOST_ROWS or len(kinds) != 1:

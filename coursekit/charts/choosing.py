@@ -1,5 +1,4 @@
-"""Chapter 08: models by what they cost and how much they hold. All numbers come from
-``choosing``.
+"""Chart for chapter 08: models by their cost and context window. All numbers are from ``choosing``.
 
 Taught in 08, "The picture".
 """
@@ -19,7 +18,8 @@ from ..pricing import dollars
 from .picture import SMALL, Picture, figure, in_dollars, styled
 
 SERVED, LEAVING, GONE = "served", "end announced", "shut down"
-# By form first, by color second: a filled circle, a half-filled diamond, a cross.
+# The shape carries the meaning and the color repeats it: a filled circle, a half-filled diamond, a
+# cross.
 LOOKS: dict[str, dict[str, Any]] = {
     SERVED: {"marker": "o", "color": BLUE, "markersize": 8},
     LEAVING: {
@@ -31,21 +31,21 @@ LOOKS: dict[str, dict[str, Any]] = {
     },
     GONE: {"marker": "X", "color": GRAY, "markersize": 9},
 }
-NEAR = 0.043  # labels of one column nearer than this share of the axis are moved apart
+NEAR = 0.043  # labels in one column that are closer than this share of the axis are moved apart
 
 
 @styled
 def price_and_context(
     judged: Sequence[Judgment], *, call: str, on: datetime.date
 ) -> Picture:
-    """What the same call costs with each model (up, logarithmic) against its context window, a
-    column for each size.
+    """Draw what the same call costs with each model (vertical, logarithmic) by context window, with
+    a column for each size.
 
-    judged  as ``choosing.judge`` gives them, each with a context window and a cost above 0
-    call    what is paid for, e.g. "1,000 tokens in, 300 out"
-    on      the day by which models count as shut down
+    judged  as ``choosing.judge`` returns them, each with a context window and a cost above 0
+    call    what is paid for, such as "1,000 tokens in, 300 out"
+    on      the day that decides which models count as shut down
 
-    Raises ValueError without a model, or for one whose context is not known.
+    Raises ValueError without a model, or for a model whose context window is not known.
     """
     if not judged or any(each.model.context is None for each in judged):
         raise ValueError("Give at least one model, each with a context window.")
@@ -82,7 +82,7 @@ def price_and_context(
 
 
 def state_of(judged: Judgment, on: datetime.date) -> str:
-    """SERVED, LEAVING (its end is announced) or GONE."""
+    """Return SERVED, LEAVING (the shutdown is announced), or GONE."""
     if judged.model.is_shut_down(on):
         return GONE
     return SERVED if judged.model.shutdown is None else LEAVING
@@ -91,17 +91,17 @@ def state_of(judged: Judgment, on: datetime.date) -> str:
 def _column(
     axes: Axes, column: int, members: list[Judgment], on: datetime.date
 ) -> None:
-    """The points of one context window; a label beside each, moved up where it would cover the one
-    below.
+    """Draw the points for one context window. Each has a label beside it, which is moved up if it
+    would cover the label below.
     """
     low, high = axes.get_ylim()
     span = high / low
-    # the lowest place, as a share of the axis, that no label has taken
+    # the lowest position, as a share of the axis, that is not taken by a label
     free = 0.0
     for each in sorted(members, key=lambda member: (member.cost, member.name)):
         cost, state = float(each.cost), state_of(each, on)
         axes.plot(column, cost, linestyle="none", **LOOKS[state])
-        # on a logarithmic axis, from 0 at its foot to 1
+        # on a logarithmic axis, from 0 at the bottom to 1 at the top
         place = max(log(cost / low) / log(span), free)
         free = place + NEAR
         words = each.name + (

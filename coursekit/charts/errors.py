@@ -1,4 +1,4 @@
-"""Chapter 06: what many clients' retries do to a server. Taught in 06 §7."""
+"""Chart for chapter 06: what many clients' retries do to a server. Taught in 06 §7."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .picture import Picture, canvas, styled
 
 @styled
 def arrivals(storms: Mapping[str, Storm], *, until: int = 40) -> Picture:
-    """Calls in each second, served and refused, one row of bars for each storm, and the server's
-    capacity as a line.
+    """Draw the calls in each second, served and refused, with a row of bars for each storm and the
+    server's capacity as a line.
 
-    storms  name of the strategy -> its Storm; all of one capacity
-    until   seconds shown; what happens later is said in words
+    storms  name of the strategy -> its Storm; all have the same capacity
+    until   the number of seconds shown; later events are described in words
 
-    Raises ValueError for no storm, and for storms of different capacities.
+    Raises ValueError for no storm, and for storms with different capacities.
     """
     capacities = {storm.capacity for storm in storms.values()}
     if len(capacities) != 1:

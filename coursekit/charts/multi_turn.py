@@ -1,5 +1,5 @@
-"""Chapter 03: what the turns of a conversation send, what of it the cache holds, and what it adds
-up to.
+"""Charts for chapter 03: what the turns in a conversation send, how much of it the cache holds, and
+what it all costs.
 
 Taught in 03 §4.
 """
@@ -44,11 +44,11 @@ def tokens_per_turn(
     *,
     title: str = "Tokens sent and received in each turn",
 ) -> Picture:
-    """A stacked bar for each turn, and the running total of the cost as a line on an axis of its
-    own, to the right.
+    """Draw a stacked bar for each turn, and the running total of the cost as a line with its own
+    axis on the right.
 
-    turns  the tokens of each turn, in order
-    spent  US dollars after each of them, from the first on
+    turns  the tokens in each turn, in order
+    spent  US dollars spent after each turn
 
     Raises ValueError without a turn, or if the two differ in length.
     """
@@ -59,7 +59,7 @@ def tokens_per_turn(
         )
     numbers = range(1, len(turns) + 1)
     made, axes = figure(3.8, title=title, xlabel="turn", ylabel="tokens")
-    parts = {  # from the bottom up; the cache holds a prompt's beginning
+    parts = {  # from the bottom up; what the cache holds is the beginning of a prompt
         "cached": [turn.cached for turn in turns],
         "input": [turn.prompt - turn.cached for turn in turns],
         "output": [turn.completion for turn in turns],
@@ -110,10 +110,11 @@ def policies(
     *,
     title: str = "What each policy sends",
 ) -> Picture:
-    """The tokens in each turn's prompts, one line for each memory policy, its name and sum at its
-    end.
+    """Draw the tokens in each turn's prompts, with a line for each memory policy. The policy's name
+    and total are at the line's end.
 
-    prompts  name of the policy -> prompt tokens of each turn, 1 or more; at most five
+    prompts  name of the policy -> prompt tokens in each turn; at most five policies, each with at
+             least one turn
 
     Raises ValueError for none, for more than five, or for a policy without a turn.
     """
@@ -153,10 +154,10 @@ def cached_part(
     *,
     title: str = "How much of the prompt the cache can hold",
 ) -> Picture:
-    """A bar for each prompt: the part that can be read from the cache, then the rest, which is
-    billed in full.
+    """Draw a bar for each prompt: first the part that can be read from the cache, and then the
+    rest, which is billed in full.
 
-    prompts  the label of each prompt -> its tokens
+    prompts  the prompt's label -> its tokens
 
     Raises ValueError without a prompt.
     """
@@ -184,7 +185,9 @@ def cached_part(
 
 
 def _name_the_ends(axes: Axes, prompts: Mapping[str, Sequence[int]]) -> None:
-    """The sum of each line at its end; ends that are close together are moved apart, upwards."""
+    """Write the total of each line at its end; ends that are close together are moved apart,
+    upward.
+    """
     highest = max(max(tokens) for tokens in prompts.values())
     free = 0.0
     for tokens in sorted(prompts.values(), key=lambda line: line[-1]):

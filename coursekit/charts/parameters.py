@@ -1,5 +1,5 @@
-"""Chapter 02: distributions over temperature, the two penalties, and tokens colored by their
-probability.
+"""Charts for chapter 02: distributions at different temperatures, the two penalties, and tokens
+colored by their probability.
 
 Taught in 02 §2.
 """
@@ -33,23 +33,24 @@ WIDTH, ROW, GAP = (
     8.0,
     0.36,
     0.04,
-)  # inches: the picture, a line of tokens, between two tokens
-LETTER, DIGIT = 0.084, 0.056  # inches: a character at 10 points, and at 6.5
-LONGEST = 40  # characters of a token that are drawn
+)  # inches: the picture's width, the height of a line of tokens, the space between two tokens
+# inches: the width of a character at 10 points, and at 6.5 points
+LETTER, DIGIT = 0.084, 0.056
+LONGEST = 40  # maximum number of characters that are drawn of a token
 
 
 @styled
 def over_temperature(
     labels: Sequence[str], views: Mapping[float, BeforeAfter], *, prompt: str
 ) -> Picture:
-    """A distribution at several temperatures, as small multiples on one scale.
+    """Draw a distribution at several temperatures, as small multiples on one scale.
 
-    labels  of the tokens that the views show, in their order
-    views   temperature -> what ``before_and_after()`` makes of the same logits
-    prompt  what the model was given
+    labels  labels of the tokens that the views show, in the same order
+    views   temperature -> what ``before_and_after()`` returns for the same logits
+    prompt  the model's prompt
 
-    The last bar of each panel is all other tokens together. Raises ValueError if a view shows
-    other tokens.
+    The last bar in each panel stands for all other tokens together. Raises ValueError if a view
+    does not show the labeled tokens.
     """
     if not views or any(
         len(view.shown) != len(labels) for view in views.values()
@@ -73,7 +74,7 @@ def over_temperature(
         axes.set_xticks((0, 0.5, 1), ("0%", "50%", "100%"))
         axes.grid(visible=False)
         said.append(
-            f"T {temperature:g}: {labels[0].strip()} {shares[0]:.0%}, all not named "
+            f"T {temperature:g}: {labels[0].strip()} {shares[0]:.0%}, all others "
             f"{shares[-1]:.0%}"
         )
     panels[0].set_yticks(
@@ -95,13 +96,13 @@ def penalties(
     steps: Collection[str] = (),
     title: str = "What is subtracted from a logit",
 ) -> Picture:
-    """Penalties against how often a token occurs in the reply: a line for frequency, a step for
+    """Draw the penalties by how often a token occurs in the reply: a line for frequency, a step for
     presence.
 
     lines  name -> the penalty at a count of 0, 1, 2, … (from ``sampling.penalty()``)
     steps  the names of the lines to draw as steps
 
-    Raises ValueError for no line, or more than four.
+    Raises ValueError for no lines, or more than four.
     """
     if not 1 <= len(lines) <= len(LINES):
         raise ValueError(
@@ -141,11 +142,11 @@ def colored_tokens(
     replies: Mapping[str, Sequence[tuple[str, float]]],
     perplexities: Mapping[str, float],
 ) -> Picture:
-    """Replies token by token, each box pale when the model was sure and orange when not, its
-    percentage below.
+    """Draw replies token by token. Each box is pale if the model was sure and orange if it was not,
+    with the percentage below.
 
     replies       name -> (token, probability) in order
-    perplexities  of the same names
+    perplexities  name -> perplexity, for the same names
 
     Raises ValueError for a reply without tokens.
     """
@@ -169,7 +170,7 @@ def colored_tokens(
         said.append(
             f"{heading}, {len(tokens)} tokens, the least certain at {least:.2g}"
         )
-    # inches, from the top left corner
+    # inches, from the top-left corner
     height = y + 0.1
     made.set_size_inches(WIDTH, height)
     axes.set(xlim=(0, WIDTH), ylim=(height, 0))
@@ -182,7 +183,9 @@ def colored_tokens(
 def _draw_reply(
     axes: Axes, heading: str, tokens: Sequence[tuple[str, float]], y: float
 ) -> float:
-    """Draw a heading, and below it a box for each token, in lines. Returns where they end."""
+    """Draw a heading and, below it, lines with a box for each token. Returns where the lines
+    end.
+    """
     axes.text(
         GAP,
         y + 0.6 * ROW,
@@ -225,8 +228,8 @@ def _percent(share: float) -> str:
 
 
 def _drawable(token: str) -> str:
-    """A token's text in the characters that the font has; blanks at its ends can be seen, a long
-    one is cut.
+    """Return a token's text in characters that the font has. Spaces at its ends are made visible,
+    and long text is cut.
     """
     text = token[:LONGEST].replace("\n", "⏎").replace("\t", "→")
     text = "·" * (len(text) - len(text.lstrip(" "))) + text.lstrip(" ")

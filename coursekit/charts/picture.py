@@ -1,7 +1,7 @@
-"""One home for the look of every figure, and for its alternative text.
+"""The look of all figures, and their alternative text.
 
 Figures are made without pyplot, so nothing has to be closed, and in ``STYLE``, which applies only
-while they are made and drawn. They are white, and in a dark notebook dark (see DARK).
+while a figure is made and drawn. They are white, but dark in a dark notebook (see DARK).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ..foundation.palette import BLUE, GRAY, GREEN, INK, ORANGE, PALE, PURPLE
 from ..pricing import dollars
 
 PIXELS_PER_INCH = 100
-WIDTH = 8.0  # inches, of every figure
-# points; at this width a notebook shows 9 of them as 12.5 pixels
+WIDTH = 8.0  # inches, the width of every figure
+# points; at this width, a notebook shows 9 points as 12.5 pixels
 LABEL, SMALL = 9.5, 8.5
-# a title to the left, a thin frame, no clutter
+# a title on the left, a thin frame, no clutter
 STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": GRAY,
@@ -66,8 +66,8 @@ PARTS = {
 }
 HATCHES = {"input": "", "cached": "...", "output": "", "reasoning": "////"}
 CSS_CLASS = "coursekit-chart dark-light"  # "dark-light": the site's theme leaves its filter to us
-# An image cannot follow the reader's theme, so in JupyterLab's, VS Code's and the site's dark one
-# the browser turns its lightness around; colors stay themselves.
+# An image cannot follow the reader's theme, so in the dark themes of JupyterLab, VS Code, and the
+# site, the browser inverts its lightness and keeps its hues.
 DARK = (
     '<style>:is([data-jp-theme-light="false"], [data-theme="dark"], .vscode-dark) '
     ".coursekit-chart{filter:invert(0.93) hue-rotate(180deg)}</style>"
@@ -79,8 +79,8 @@ ABOVE: dict[str, Any] = {
 
 
 class Picture:
-    """A finished figure with its alternative text; shown by a notebook as an image, by a terminal
-    as the text.
+    """A finished figure with its alternative text. A notebook shows the image, and a terminal shows
+    the text.
 
     figure  the matplotlib Figure, for tests, and for saving it
     alt     one or two sentences that say what the picture shows
@@ -91,10 +91,11 @@ class Picture:
 
     @styled
     def png(self) -> bytes:
-        """The figure as PNG, the same bytes each time: no date, no path.
+        """Return the figure as a PNG. It has neither a date nor a path, so the bytes are always the
+        same.
 
-        In 64 colors, which is ample for lines and flat areas, and makes a notebook less than half
-        as large.
+        It has 64 colors, which are ample for lines and flat areas and make a notebook less than
+        half as large.
         """
         drawn, small = io.BytesIO(), io.BytesIO()
         self.figure.savefig(drawn, format="png", dpi=2 * PIXELS_PER_INCH)
@@ -119,20 +120,22 @@ class Picture:
 def figure(
     height: float, *, width: float = WIDTH, **labels: str
 ) -> tuple[Figure, Axes]:
-    """An empty figure (inches) and its axes; ``labels`` are title, xlabel and ylabel."""
+    """Return an empty figure (size in inches) and its axes; ``labels`` are title, xlabel, and
+    ylabel.
+    """
     made = canvas(height, width=width)
     return made, made.add_subplot(**labels)
 
 
 def canvas(height: float, *, width: float = WIDTH, title: str = "") -> Figure:
-    """A figure (inches) for several panels, with one title over all of them."""
+    """Return a figure (size in inches) for several panels, with one title above all of them."""
     made = Figure((width, height))
     made.suptitle(title, x=0.01, ha="left", parse_math=False)
     return made
 
 
 def rows_of(axes: Axes, names: Sequence[str]) -> None:
-    """A row for each name, the first one on top; values run to the right."""
+    """Prepare axes with a row for each name, the first on top; values run to the right."""
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
@@ -147,7 +150,7 @@ def note(
     up: float = 0,
     **look: Any,
 ) -> None:
-    """Words next to a place, ``right`` points away from it, and ``up`` points above it."""
+    """Write words near a place, ``right`` points to the right of it and ``up`` points above it."""
     axes.annotate(
         words,
         at,
@@ -158,15 +161,15 @@ def note(
 
 
 def in_dollars(axis: Axis) -> None:
-    """Write an axis's numbers as US dollars."""
+    """Format an axis's numbers as US dollars."""
     axis.set_major_formatter(lambda value, _: dollars(Decimal(str(value))))
 
 
 def stacked_rows(
     axes: Axes, parts: Mapping[str, tuple[str, Sequence[Any]]]
 ) -> list[float]:
-    """Bars that run to the right, end to end, in the look of ``PARTS``: name of the part -> its
-    label in the legend, and its width in each row. Returns where each row ends.
+    """Draw bars that run to the right, end to end, in the look of ``PARTS``: name of the part ->
+    its label in the legend, and its width in each row. Returns where each row ends.
     """
     ends = [0.0] * len(next(iter(parts.values()))[1])
     for part, (label, values) in parts.items():
@@ -179,7 +182,7 @@ def stacked_rows(
 
 
 def part_look(part: str) -> dict[str, Any]:
-    """Color and pattern of a part of the bill."""
+    """Return the color and pattern for a part of the bill."""
     return {
         "color": PARTS[part],
         "hatch": HATCHES[part],
@@ -189,8 +192,8 @@ def part_look(part: str) -> dict[str, Any]:
 
 
 def grid_along_x(axes: Axes) -> None:
-    """Grid lines for values that run to the right, as in a bar for each row, instead of those that
-    run up.
+    """Draw grid lines for values that run to the right, as in horizontal bars, instead of for
+    values that run up.
     """
     axes.grid(visible=False)
     axes.grid(axis="x")

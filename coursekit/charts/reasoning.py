@@ -1,4 +1,4 @@
-"""Chapter 07: what hidden reasoning costs by effort, and what a correct answer costs.
+"""Charts for chapter 07: what hidden reasoning costs by effort, and what a correct answer costs.
 
 Taught in 07 §5.
 """
@@ -33,9 +33,10 @@ def cost_by_effort(
     title: str = "What the answer cost",
     provenance: str = "written",
 ) -> Picture:
-    """A bar for each reply: the cost of its prompt, its text and its hidden reasoning, end to end.
+    """Draw a bar for each reply: the costs of its prompt, its text, and its hidden reasoning, end
+    to end.
 
-    splits      the label of each reply -> its bill
+    splits      the reply's label -> its bill
     provenance  of the replies, as on their receipts; it is part of the picture
 
     Raises ValueError without a reply.
@@ -80,10 +81,10 @@ def comparison(
     title: str = "The same questions",
     provenance: str = "written",
 ) -> Picture:
-    """Three panels side by side, a row for each way of asking: correct answers, seconds per
-    question, cost per correct answer.
+    """Draw three panels side by side, with a row for each way of asking: correct answers, seconds
+    per question, and cost per correct answer.
 
-    scores      label -> how the model did; all on the same number of questions
+    scores      label -> the model's Score; all have the same number of questions
     provenance  of the replies, as on their receipts; it is part of the picture
 
     Raises ValueError without a row, or if the numbers of questions differ.

@@ -1,4 +1,4 @@
-"""Chapter 04: when the text of a reply arrives. Taught in 04 §7."""
+"""Chart for chapter 04: when a reply's text arrives. Taught in 04 §7."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ BRACKET = {
 def timeline(
     lanes: Mapping[str, Timing], *, title: str = "When the text arrives"
 ) -> Picture:
-    """Arrivals of text on a time axis, one lane for each reply, from the top down.
+    """Draw when text arrived on a time axis, with a lane for each reply, from the top down.
 
     lanes  name of the reply -> its Timing in seconds since the request; each must have arrivals and
            a total. A reply that was not streamed is one arrival at its end: ``Timing([seconds],
            seconds)``.
     title  the heading
 
-    Above each lane a bracket measures the time to first token, below it the total. Raises
-    ValueError for a lane without arrivals or total: the stream has not been read, or had no text.
+    In each lane, a bracket above measures the time to first token, and one below measures the
+    total. Raises ValueError for a lane without arrivals or a total: the stream has not been read,
+    or had no text.
     """
     for name, timing in lanes.items():
         if not timing.arrivals or timing.total is None:
@@ -56,7 +57,7 @@ def timeline(
 
 
 def _lane(axes: Axes, y: int, timing: Timing) -> list[Artist]:
-    """One reply; returns what the legend explains."""
+    """Draw one reply; return what the legend explains."""
     first, total = timing.arrivals[0], timing.total or 0.0
     (wait,) = axes.barh(
         y,
@@ -101,5 +102,5 @@ def _in_words(name: str, timing: Timing) -> str:
     pieces = len(timing.arrivals)
     how = "in one piece"
     if pieces > 1:
-        how = f"in {pieces} pieces from {timing.arrivals[0]:.2f} s on"
+        how = f"in {pieces} pieces starting at {timing.arrivals[0]:.2f} s"
     return f"{name}: text {how}, complete at {timing.total:.2f} s."

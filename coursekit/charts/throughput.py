@@ -1,4 +1,6 @@
-"""Chapter 05: requests on a timeline, for each way of sending them. Taught in 05, "The picture"."""
+"""Chart for chapter 05: requests on a timeline, for each way of sending them. Taught in 05, "The
+picture".
+"""
 
 from __future__ import annotations
 
@@ -11,24 +13,24 @@ from ..foundation.palette import BLUE, ORANGE, RED
 from ..throughput import Span, outcome_of
 from .picture import ABOVE, LABEL, Picture, canvas, grid_along_x, styled
 
-# What became of a request -> marker and color; an answered one is a bar.
+# What happened to a request -> marker and color; an answered request is a bar.
 MARKS = {"429, refused": ("x", RED), "failed": ("^", ORANGE)}
 LABELS = {200: "answered", 429: "429, refused"}  # any other status: "failed"
-MOST = 400  # requests of a run; more would be drawn thinner than a pixel
+MOST = 400  # requests in a run; more would be thinner than a pixel
 
 
 @styled
 def gantt(
     runs: Mapping[str, Sequence[Span]], *, title: str = "Requests on a timeline"
 ) -> Picture:
-    """A panel for each run on one scale of time: a bar from each request to its answer, a cross
-    where it was refused.
+    """Draw a panel for each run, all on one time scale: a bar from each request to its answer, or a
+    cross where the request was refused.
 
-    runs  name of the run -> its requests in the order in which they were sent, at least one, at
-          most 400 each
+    runs  name of the run -> its requests in the order in which they were sent, 1 to 400 for each
+          run
 
-    A cross is status 429; a triangle any other status but 200. Raises ValueError without a run, and
-    for a run that is empty or too long.
+    A cross means status 429, and a triangle means any other status but 200. Raises ValueError if
+    there are no runs, and for a run that is empty or too long.
     """
     if not runs or not all(0 < len(spans) <= MOST for spans in runs.values()):
         raise ValueError(
@@ -54,7 +56,7 @@ def gantt(
 
 
 def in_words(name: str, spans: Sequence[Span]) -> str:
-    """A run in a line: "paced: 60 of 60 answered, no 429, 61.5 s"."""
+    """Describe a run in one line: "paced: 60 of 60 answered, no 429, 61.5 s"."""
     outcome = outcome_of(spans)
     refused = f"{outcome.refused} × 429" if outcome.refused else "no 429"
     answered = f"{outcome.answered} of {len(spans)} answered"

@@ -1,5 +1,4 @@
-"""The map of the course: which exercises there are, which of them are done, and the scores of the
-quizzes.
+"""The course map: the exercises, which of them are done, and the quiz scores.
 
 Taught in 00, "Your map".
 """
@@ -22,7 +21,7 @@ COLUMNS = (f"{NAME};min-width:8em", SHORT, SHORT, NAME)
 
 
 def exercises_of(stem: str) -> list[Exercise]:
-    """The exercises of a chapter, in order; none where it has no checks."""
+    """Return the exercises in a chapter, in order; none if it does not have checks."""
     module = f"{__package__}.{stem.partition('_')[2]}"
     if find_spec(module) is None:
         return []
@@ -34,7 +33,7 @@ def exercises_of(stem: str) -> list[Exercise]:
 
 
 def questions_in(stem: str) -> int:
-    """How many questions the quiz of a chapter has; 0 where it has none."""
+    """Return how many questions a chapter's quiz has; 0 if there is no quiz."""
     path = DATA / "quizzes" / f"{stem}.toml"
     return (
         len(tomllib.loads(path.read_text(encoding="utf-8"))["question"])
@@ -44,7 +43,7 @@ def questions_in(stem: str) -> int:
 
 
 def places() -> frozenset[str]:
-    """Every exercise and quiz question, as "01_basics/reply_text" and "01_basics/1"."""
+    """Return every exercise and quiz question, as "01_basics/reply_text" and "01_basics/1"."""
     stems = [lesson.stem for lesson in lessons()]
     exercises = {
         f"{stem}/{exercise.name}"
@@ -60,9 +59,9 @@ def places() -> frozenset[str]:
 
 
 class CourseMap:
-    """One line per chapter: a sign for each exercise, done or open, and the score of its quiz.
+    """One line per chapter: a sign for each exercise, done or open, and the quiz score.
 
-    done  as ``progress.read()`` returns it; None: what is saved on this machine
+    done  what ``progress.read()`` returns; None: the progress saved on this machine
     """
 
     def __init__(self, done: dict[str, Any] | None = None) -> None:
@@ -86,7 +85,7 @@ class CourseMap:
 
     @property
     def summary(self) -> str:
-        """How much is done, in a sentence."""
+        """The progress in one sentence."""
         return f"{self.passed} of {self.exercises} exercises done."
 
     def __repr__(self) -> str:
@@ -119,5 +118,5 @@ def _link(chapter: Lesson) -> Markup:
 
 
 def _sign(sign: str) -> str:
-    style = "display:inline-block;white-space:nowrap;margin-right:1em"  # no break within a name
+    style = "display:inline-block;white-space:nowrap;margin-right:1em"  # no break in a name
     return f'<span style="{style}">{escape(sign)}</span>'

@@ -1,3 +1,3 @@
-"""What everything here may use: whole files, exceptions that travel between processes, arguments,
-colors.
+"""Tools that every module here can use: atomic writes, exceptions that travel between processes,
+argument checks, colors.
 """

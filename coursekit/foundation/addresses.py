@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 
 def is_this_machine(address: str) -> bool:
-    """Whether a URL or a host leads to this machine itself: localhost, or a loopback address."""
+    """Return whether a URL or a host refers to this machine itself: localhost, or a loopback
+    address.
+    """
     try:
         # an IPv6 address, not host:port
         bare = address.count(":") > 1 and "://" not in address

@@ -1,4 +1,6 @@
-"""What users bring to a function: a wrong client or argument is named before anything is sent."""
+"""What users pass to a function: the wrong client or argument is reported before anything is
+sent.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def takes_client(
     *, is_async: bool = False, instead: str = ""
 ) -> Callable[[F], F]:
-    """Decorates a function whose first argument is a client: see ``check_client``."""
+    """Decorate a function whose first argument is a client: see ``check_client``."""
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
@@ -35,11 +37,11 @@ def takes_client(
 def check_client(
     name: str, client: Any, *, is_async: bool = False, instead: str = ""
 ) -> None:
-    """Raise TypeError unless ``client`` can be asked for chat completions.
+    """Raise TypeError unless ``client`` can send chat completion requests.
 
-    name      of the function or class that was given it, for the message
-    is_async  which kind of client it takes
-    instead   what takes the other kind
+    name      the function or class that received the client, for the message
+    is_async  which kind of client the function takes
+    instead   the function that takes the other kind
     """
     if not hasattr(getattr(client, "chat", None), "completions"):
         given = "None" if client is None else f"a {type(client).__name__}"
@@ -61,7 +63,9 @@ def check_client(
 
 
 def is_number(value: Any, *, whole: bool = False) -> bool:
-    """Whether a value is a finite number, or an int if ``whole``; True and False do not count."""
+    """Return whether a value is a finite number, or an int if ``whole``; True and False do not
+    count.
+    """
     if isinstance(value, bool):
         return False
     if isinstance(value, int):
@@ -74,15 +78,18 @@ def is_number(value: Any, *, whole: bool = False) -> bool:
 
 
 def did_you_mean(name: Any, names: Iterable[str], otherwise: str = "") -> str:
-    """A question for the name that is nearest to a wrong one; ``otherwise`` if none is near."""
+    """Return a question with the name that is most similar to a wrong one; ``otherwise`` if none is
+    similar.
+    """
     close = difflib.get_close_matches(str(name), list(names), n=1)
     return f"Did you mean {close[0]}?" if close else otherwise
 
 
 def given(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that say something: without None, ``openai.NOT_GIVEN`` and ``openai.omit``.
+    """Return the arguments that have a value: all except None, ``openai.NOT_GIVEN``, and
+    ``openai.omit``.
 
-    ``timeout=None`` stays: it means that there is no timeout.
+    ``timeout=None`` is kept, because it means that there is no timeout.
     """
     return {
         name: value
@@ -93,7 +100,7 @@ def given(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def streamed(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The same request, streamed, with the usage at its end."""
+    """Return the same request as a stream with the usage at its end."""
     options = {
         "include_usage": True,
         **given(params.get("stream_options") or {}),
@@ -108,13 +115,13 @@ def for_one_answer(
     *,
     sets: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The arguments of create() that were given for a single answer.
+    """Return the arguments for create() after checking that they ask for a single answer.
 
-    function  the function or class that was given them; the errors name it
-    sets      arguments that it sets itself
+    function  the function or class that received the arguments, for the errors
+    sets      the arguments that the function sets itself
 
-    Raises ValueError for several answers and for what the function sets, and TypeError for what
-    create() does not take.
+    Raises ValueError for several answers and for arguments that the function sets, and TypeError
+    for arguments that create() does not accept.
     """
     params, name = given(params), function.__name__
     for argument in sets:
@@ -122,7 +129,7 @@ def for_one_answer(
             raise ValueError(f"{name}() sets {argument} itself: leave it out.")
     if params.get("n", 1) != 1:
         raise ValueError(
-            f"{name}() takes one answer, but n={params['n']} asks for several: leave n out."
+            f"{name}() returns one answer, but n={params['n']} asks for several: leave n out."
         )
     refuse_unknown(function, client, params)
     return params
@@ -133,12 +140,12 @@ def refuse_unknown(
     client: Any,
     params: Mapping[str, Any] | Iterable[str],
 ) -> None:
-    """Raise TypeError for the first keyword that ``client.chat.completions.create`` does not take,
-    and for a class as response_format.
+    """Raise TypeError for the first keyword that ``client.chat.completions.create`` does not
+    accept, and for a class as response_format.
 
-    function  the function that was given them; the error names it, and its own arguments count as
-              meant
-    client    sync or async; one whose create() takes any keyword refuses none
+    function  the function that received the keywords; the error names it, and may suggest its own
+              arguments
+    client    sync or async; if its create() accepts any keyword, none is refused
     params    the keywords, with or without their values
     """
     form = (
@@ -174,9 +181,9 @@ def refuse(
 ) -> None:
     """Raise TypeError for the first name that is not allowed.
 
-    to         whose arguments they are, for the message
-    also       further names that may have been meant
-    otherwise  what to do where no name is close
+    to         the function whose arguments they are, for the message
+    also       more names that may have been meant
+    otherwise  what to do if no name is similar
     """
     allowed = list(allowed)
     for name in names:

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-# What reading JSON and taking fields out of it raises where the text is damaged, or something else.
+# The errors raised by reading fields from JSON if the text is damaged or has other content.
 DAMAGED_JSON = (
     ValueError,
     LookupError,
@@ -19,8 +19,8 @@ DAMAGED_JSON = (
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a whole file or nothing: a reader sees the old text or the new, a full disk leaves the
-    old.
+    """Write a complete file or nothing: a reader sees either the old text or the new, and a full
+    disk leaves the old file intact.
 
     mode  who may read and write the file, as for ``os.chmod``
     """
@@ -41,7 +41,9 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def write_if_changed(path: Path, text: str) -> bool:
-    """Write the text to a file that holds another one; whether it did."""
+    """Write the text to a file unless the file already contains it. Returns whether it was
+    written.
+    """
     changed = path.read_text(encoding="utf-8") != text
     if changed:
         write_atomically(path, text)

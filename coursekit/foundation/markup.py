@@ -1,4 +1,4 @@
-"""The HTML and SVG of labs, receipts and reports: a table, a drawing, a legend. Text is escaped."""
+"""HTML and SVG for labs, receipts, and reports: tables, drawings, and legends. Text is escaped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SQUARE = "display:inline-block;width:12px;height:12px;margin:0 4px 0 0;vertical-
 
 
 class Markup(str):
-    """HTML or SVG that is safe already, such as a drawing in a cell. Any other text is escaped."""
+    """HTML or SVG that is already safe, such as a drawing in a cell. Any other text is escaped."""
 
     __slots__ = ()
 
@@ -29,14 +29,14 @@ def table(
     style: str = "",
     row_style: Sequence[str] = (),
 ) -> str:
-    """A table that scrolls sideways where it is wider than the page.
+    """Return a table that scrolls sideways if it is wider than the page.
 
-    rows       of as many cells as there are ``heads``
-    columns    the CSS of each column
-    named      the column that names a row: a screen reader says it with each of the others
+    rows       each with as many cells as there are ``heads``
+    columns    the CSS for each column
+    named      the column that names a row: a screen reader announces it with each other cell
     caption    above the table
-    style      the table's CSS
-    row_style  the CSS of each row, in order; rows without an entry have none
+    style      CSS for the table
+    row_style  the CSS for each row, in order; rows without an entry have none
     """
     styles = [*row_style]
     head = "".join(
@@ -47,7 +47,7 @@ def table(
     for number, cells in enumerate(rows):
         css = styles[number] if number < len(styles) else ""
         body += f"<tr{_style(css)}>{_row(cells, columns, named)}</tr>"
-    # A caption is as wide as its table; its text only as wide as what is seen of it.
+    # A caption is as wide as its table, but its text is only as wide as the visible part.
     box, above = "contain:inline-size", ""
     if caption:
         box = "container-type:inline-size"
@@ -66,7 +66,7 @@ def _row(cells: Sequence[str], columns: Sequence[str], named: int) -> str:
         f'<td style="{css}">{_cell(text)}</td>'
         for text, css in zip(cells, columns, strict=True)
     ]
-    # Browsers make a head bold; this one has the weight of its row.
+    # Browsers make a header cell bold; this one has the same weight as its row.
     css = f"{columns[named]};font-weight:inherit"
     shown[named] = f'<th scope="row" style="{css}">{_cell(cells[named])}</th>'
     return "".join(shown)
@@ -83,10 +83,11 @@ def _style(css: str) -> str:
 def svg(
     alt: str, width: float, height: float, parts: str, *, font: int = 11
 ) -> str:
-    """A drawing of ``parts`` (SVG), as wide as there is room; screen readers say ``alt``.
+    """Return a drawing with ``parts`` (SVG) that uses the available width; screen readers announce
+    ``alt``.
 
     width, height  in the drawing's own units
-    font           size of its text, in the same units; text has the page's color
+    font           the text's size, in the same units; text has the page's color
     """
     return (
         f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width:g} {height:g}" '
@@ -104,13 +105,14 @@ def stretched(
     left: int = 0,
     right: int = 0,
 ) -> str:
-    """A drawing as wide as there is room, and readable at every width: its shapes stretch, its
-    words and marks keep their size. Screen readers say ``alt``.
+    """Return a drawing that uses the available width and is readable at every width: its shapes
+    stretch, but its words and marks keep their size. Screen readers announce ``alt``.
 
     height       in pixels, at every width
     shapes       SVG; x goes from 0 to 100, y is in pixels
-    marks        SVG of ``mark()``, and ``text`` and ``rect`` with the unit "%"; y is in pixels
-    left, right  pixels left and right of the shapes, for words that are outside
+    marks        SVG from ``mark()``, and from ``text`` and ``rect`` with the unit "%"; y is in
+                 pixels
+    left, right  pixels to the left and right of the shapes, for words outside them
     """
     return (
         f'<svg role="img" aria-label="{escape(alt)}" height="{height:g}" fill="currentColor" '
@@ -121,7 +123,7 @@ def stretched(
 
 
 def mark(x: float, y: float, path: str) -> str:
-    """A path around a place in a ``stretched`` drawing; x is a percentage."""
+    """Return a path around a point in a ``stretched`` drawing; x is a percentage."""
     return (
         f'<svg x="{x:.2f}%" y="{y:.1f}" width="1" height="1" overflow="visible">'
         f'<path d="{path}"/></svg>'
@@ -131,9 +133,9 @@ def mark(x: float, y: float, path: str) -> str:
 def text(
     x: float, y: float, words: str, anchor: str = "start", unit: str = ""
 ) -> str:
-    """Words at a place in a drawing; ``anchor`` is "start", "middle" or "end".
+    """Return words at a point in a drawing; ``anchor`` is "start", "middle", or "end".
 
-    unit  of x; "%" for a ``mark`` in a ``stretched`` drawing
+    unit  the unit of x; "%" for a ``mark`` in a ``stretched`` drawing
     """
     return f'<text x="{x:.1f}{unit}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
 
@@ -141,9 +143,9 @@ def text(
 def rect(
     x: float, y: float, width: float, height: float, look: str, unit: str = ""
 ) -> str:
-    """A rectangle in a drawing; ``look`` are its attributes, such as ``fill="none"``.
+    """Return a rectangle in a drawing; ``look`` contains its attributes, such as ``fill="none"``.
 
-    unit  of x and width; "%" for a ``mark`` in a ``stretched`` drawing
+    unit  the unit of x and width; "%" for a ``mark`` in a ``stretched`` drawing
     """
     return (
         f'<rect x="{x:.1f}{unit}" y="{y:.1f}" width="{width:.1f}{unit}" height="{height:.1f}" '
@@ -152,7 +154,7 @@ def rect(
 
 
 def legend(keys: Mapping[str, str]) -> str:
-    """What the colors and patterns of a drawing mean: label -> CSS of its square."""
+    """Return a legend for the colors and patterns in a drawing: label -> CSS for its square."""
     shown = "".join(
         f'<span style="display:inline-block;margin-right:16px"><span style="{SQUARE};{css}"></span>'
         f"{escape(label)}</span>"
@@ -162,8 +164,8 @@ def legend(keys: Mapping[str, str]) -> str:
 
 
 def round_numbers(most: float, count: int = 5) -> list[float]:
-    """From 0 to at most ``most`` (above 0), in steps of 1, 2 or 5 with zeros: for a scale of about
-    ``count`` numbers, never more than twice as many.
+    """Return numbers from 0 to at most ``most`` (above 0) for a scale, in steps of 1, 2, or 5 times
+    a power of ten. There are about ``count`` numbers, and never more than twice as many.
     """
     power = 10.0 ** math.floor(math.log10(most / count))
     step = next(

@@ -1,9 +1,9 @@
-"""The colors of every picture, lab and verdict, in one place. No meaning hangs on a color alone.
+"""The colors for all pictures, labs, and verdicts, in one place. No meaning depends on color alone.
 
-Okabe and Ito's colors (2008), which the common kinds of color blindness can tell apart, mark data.
-BLUE, GREEN, RED and GRAY stand out from white and from black, so a lab draws lines with them on the
-page itself; areas in the paler ones have a label. Text takes the page's own color, or one of the
-dark ones here on a CARD.
+Okabe and Ito's colors (2008), which people with the common kinds of color blindness can tell apart,
+mark data. BLUE, GREEN, RED, and GRAY stand out from both white and black, so a lab uses them for
+lines drawn directly on the page; areas in the paler colors have a label. Text has the page's own
+color, or one of the dark colors here if it is on a CARD.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
     "#56B4E9",
     "#F0E442",
 )
-GRAY, PALE = "#767676", "#DDDDDD"  # lines to be seen, and lines to stay behind
+# prominent lines, and lines in the background
+GRAY, PALE = "#767676", "#DDDDDD"
 
-# a verdict stands on a card of its own, in a light and a dark notebook alike
+# a verdict has its own card, in light and dark notebooks alike
 CARD, INK = (
     "#FAFAFA",
     "#222222",

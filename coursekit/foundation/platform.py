@@ -1,7 +1,8 @@
-"""What the platform can do: threads, processes, sockets, file locks. A browser has none of them.
+"""What the platform supports: threads, processes, sockets, and file locks. A browser has none of
+them.
 
-In the browser edition (deploy/browser) Python runs inside the page, compiled to WebAssembly. The
-differences are handled here: other modules call these functions, or read ``IN_BROWSER``.
+In the browser edition (deploy/browser), Python runs inside the page, compiled to WebAssembly. The
+differences are handled here: other modules call these functions or read ``IN_BROWSER``.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ from pathlib import Path
 from typing import Any
 
 IN_BROWSER = sys.platform == "emscripten"
-STORAGE = Path("/drive")  # in JupyterLite: its files, which the browser keeps
+# in JupyterLite: the folder for files that the browser stores
+STORAGE = Path("/drive")
 INSTALL = "install the course on your own computer (its README says how)"
-# attempts to stop work that ignores the limit; seconds between two of them
+# attempts to stop work that ignores the limit; seconds between two attempts
 TRIES, PAUSE = 10, 0.1
-BUSY = 3  # real seconds for each of the limit, on a machine that has other work
-# Calls and turns of loops in a second of computing, at the pace of a slow tablet. A browser has no
-# clock for the time that it computes.
+BUSY = 3  # real seconds for each second of the limit, on a machine that is also doing other work
+# Calls and loop iterations in a second of computing, at the pace of a slow tablet. A browser does
+# not have a clock for computing time.
 TURNS = 200_000
 
 
 class RunEnd(Enum):
-    """How work with a time limit ended; ``LEFT``: it could not be stopped, and goes on."""
+    """How work with a time limit ended; ``LEFT``: the work could not be stopped and is still
+    running.
+    """
 
     DONE = auto()
     STOPPED = auto()
@@ -39,7 +43,9 @@ class RunEnd(Enum):
 
 
 def refusing_a_running_loop(run: Callable[..., Any]) -> Callable[..., Any]:
-    """asyncio.run() as in CPython; Pyodide's starts the coroutine in the running loop instead."""
+    """Run a coroutine as asyncio.run() does in CPython. Pyodide's version would start it in the
+    running loop instead.
+    """
 
     @functools.wraps(run)
     def checked(main: Any, **options: Any) -> Any:
@@ -53,13 +59,16 @@ def refusing_a_running_loop(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 if sys.platform == "emscripten":
-    # httpx2 says with each plain OpenAI() that a page has no connection pool. It needs none.
+    # For every plain OpenAI(), httpx2 warns that a page has no connection pool. A page does not
+    # need one.
     warnings.filterwarnings(
         "ignore", message="The following transport option", module="httpx2"
     )
 
     class EventLoop(asyncio.SelectorEventLoop):
-        """An event loop without the pipe by which a thread would wake it: there are no threads."""
+        """An event loop without the pipe that threads use to wake it, because there are no
+        threads.
+        """
 
         def _make_self_pipe(self) -> None: ...
         def _close_self_pipe(self) -> None: ...
@@ -68,18 +77,18 @@ if sys.platform == "emscripten":
         def run_in_executor(
             self, executor: Any, func: Callable[..., Any], *args: Any
         ) -> asyncio.Future[Any]:
-            """Call it here and now; the future is done."""
+            """Call the function right here, and return a future that is done."""
             future = self.create_future()
             try:
                 future.set_result(func(*args))
-            except Exception as error:  # noqa: BLE001  it is raised where it is awaited
+            except Exception as error:  # noqa: BLE001  it is raised where the future is awaited
                 future.set_exception(error)
             return future
 
     def _load_on_import() -> asyncio.Future[None]:
-        """Let ``WheelFinder`` load what Pyodide has not loaded, and fetch it already.
+        """Let ``WheelFinder`` load what Pyodide has not loaded, and fetch the wheels in advance.
 
-        So a page needs no network once the first cell has run.
+        A page therefore does not need the network once the first cell has run.
         """
         from site import getsitepackages
 
@@ -103,7 +112,7 @@ if sys.platform == "emscripten":
             if not hasattr(loaded, package["name"])
         ]
         for wheel in wheels:
-            # Pyodide leaves alone what is loaded: each wheel has one way in.
+            # Pyodide does not reload what is loaded, so each wheel is loaded in only one way.
             setattr(loaded, wheel.name, "on import")
 
         fetched: dict[str, bytes] = {}
@@ -125,7 +134,7 @@ if sys.platform == "emscripten":
             except JsException as error:
                 raise OSError(f"{place}{file} cannot be reached") from error
             if request.status != 200:
-                raise OSError(f"{place}{file} answers {request.status}")
+                raise OSError(f"{place}{file} returned status {request.status}")
             content: bytes = request.response.to_bytes()
             return content
 
@@ -141,22 +150,24 @@ else:
 
 
 class NotInBrowser(RuntimeError):
-    """A part of the course that needs the learner's own computer; nothing was sent."""
+    """This part of the course needs the learner's own computer; nothing was sent."""
 
 
 class Locked(OSError):
-    """Another process holds the lock for longer than the caller would wait."""
+    """Another process held the lock for longer than the caller was willing to wait."""
 
 
 class Stop(SystemExit):
-    """Raised in work at its limit. As a SystemExit it passes `except Exception` and asyncio."""
+    """Raised inside work that has reached its limit. Because it is a SystemExit, `except Exception`
+    and asyncio let it pass.
+    """
 
 
 def refuse_in_browser(what: str, why: str, instead: str) -> None:
     """Raise NotInBrowser in the browser edition; do nothing elsewhere.
 
     what     a plural that begins the message: "Class servers"
-    why      completes "… because"
+    why      a clause that completes "… because"
     instead  an alternative in the browser, as an imperative
     """
     if IN_BROWSER:
@@ -168,10 +179,11 @@ def refuse_in_browser(what: str, why: str, instead: str) -> None:
 
 @contextlib.contextmanager
 def file_lock(path: Path, seconds: float) -> Iterator[None]:
-    """Hold a lock that other processes of this machine respect. A browser has none, and needs none.
+    """Hold a lock that other processes on this machine respect. A browser does not have or need
+    one.
 
-    path     of the lock file, in a folder that exists
-    seconds  to wait for another holder; raises Locked after that
+    path     the lock file's path, in a folder that exists
+    seconds  how long to wait for another holder before raising Locked
     """
     if IN_BROWSER:
         yield
@@ -188,18 +200,18 @@ def file_lock(path: Path, seconds: float) -> Iterator[None]:
 
 
 def run_apart(work: Callable[[], None], seconds: float) -> RunEnd:
-    """Run ``work`` apart from the caller's event loop, with a time limit: ``seconds`` that this
-    process computes, and ``BUSY`` times as many real ones.
+    """Run ``work`` apart from the caller's event loop, with a time limit: ``seconds`` of computing
+    in this process, and ``BUSY`` times as many real seconds.
 
-    With threads it has one of its own, which works on every system, leaves the caller free to give
-    up (signals would need Unix and the main thread), and has no event loop yet. Without threads it
-    runs here, the running event loop is set aside, and Python's own monitoring looks at the time
-    with each call and each turn of a loop. There, a second of computing is one that passed and in
-    which there could be ``TURNS`` of them.
+    If there are threads, the work has its own thread, which works on every system, lets the caller
+    give up (signals would need Unix and the main thread), and does not have an event loop yet.
+    Without threads, the work runs here, the running event loop is set aside, and Python's own
+    monitoring checks the time at each call and each loop iteration. In this case, a second of
+    computing is a second that has passed and in which ``TURNS`` calls and iterations were possible.
 
-    Work that blocks outside Python, or catches everything, is left in its thread. Without threads
-    it cannot be left, and ``run_apart`` does not return. An exception of ``work`` is lost, so
-    ``work`` has to catch it.
+    Work that blocks outside Python, or catches everything, is abandoned in its thread. Without
+    threads, it cannot be abandoned, and ``run_apart`` does not return. An exception in ``work`` is
+    lost, so ``work`` has to catch it.
     """
     run = _run_here if IN_BROWSER else _run_in_thread
     return run(work, seconds)
@@ -228,7 +240,7 @@ def _run_in_thread(work: Callable[[], None], seconds: float) -> RunEnd:
 
 
 def _stop(thread: threading.Thread) -> bool:
-    """Raise ``Stop`` in the thread until it ends; whether it has."""
+    """Raise ``Stop`` in the thread until it ends. Returns whether it has ended."""
     for _ in range(TRIES):
         if thread.ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
@@ -253,7 +265,7 @@ def _run_here(work: Callable[[], None], seconds: float) -> RunEnd:
         passed = time.monotonic() - started - pause
         busy = passed < BUSY * seconds and turns < TURNS * seconds
         if passed > seconds and not busy:
-            # what catches Stop is stopped again, a little later
+            # code that catches Stop is stopped again a little later
             pause, stopped = pause + PAUSE, True
             raise Stop
 
@@ -277,7 +289,7 @@ def _run_here(work: Callable[[], None], seconds: float) -> RunEnd:
 
 @contextlib.contextmanager
 def _no_running_loop() -> Iterator[None]:
-    """Set the running event loop and its current task aside, so that another one can run here."""
+    """Set the running event loop and its current task aside, so that another loop can run here."""
     loop = asyncio._get_running_loop()
     task = None if loop is None else asyncio.current_task(loop)
     if loop is not None and task is not None:

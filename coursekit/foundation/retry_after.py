@@ -1,4 +1,4 @@
-"""How long an answer asks to wait: Retry-After in its three spellings, read in this one place.
+"""How long an answer asks the client to wait: Retry-After in its three forms, parsed only here.
 
 ``retry-after-ms`` takes precedence over ``retry-after``, as in the SDK (``_base_client.py``,
 ``_parse_retry_after_header``).
@@ -13,12 +13,12 @@ from email.utils import parsedate_to_datetime
 
 
 def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds (> 0) of the headers retry-after-ms (milliseconds) or retry-after (seconds, or an
-    HTTP date).
+    """Return the seconds (> 0) in the headers retry-after-ms (milliseconds) or retry-after
+    (seconds, or an HTTP date).
 
-    A date counts from the answer's own ``date`` header, so that no clock of ours has to agree with
-    the server's. Zero, negative, infinite and unreadable values are None: they do not say how
-    long to wait.
+    A date counts from the answer's own ``date`` header, so that our clock does not have to agree
+    with the server's. For zero, negative, infinite, and unreadable values, the result is None,
+    because they do not say how long to wait.
     """
     milliseconds = _positive(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -36,8 +36,8 @@ def _positive(text: str | None) -> float | None:
 
 
 def _until(then: str | None, now: str | None) -> float | None:
-    """Seconds between two HTTP dates (RFC 9110, 5.6.7); None if that is not in the future, or one
-    is not a date.
+    """Return the seconds between two HTTP dates (RFC 9110, 5.6.7); None if the second is not in the
+    future, or if one of them is not a date.
     """
     with contextlib.suppress(TypeError, ValueError):
         seconds = (

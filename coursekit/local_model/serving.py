@@ -1,9 +1,9 @@
 """The process that serves the small model: ``python -m coursekit.local_model.serving PATH NAME
 STATE``.
 
-llama.cpp's own server listens on a free port of 127.0.0.1. Each process that uses it holds a
-connection open, its *lease*, which the operating system closes however that process ends. Shortly
-after the last lease has ended, the server ends. No other sign of life is needed, so none can be
+llama.cpp's own server listens on a free port on 127.0.0.1. Each process that uses it holds a
+connection open, its *lease*, which the operating system closes no matter how that process ends. The
+server stops shortly after the last lease has ended. No other sign of life is needed, so none can be
 forgotten.
 """
 
@@ -21,11 +21,11 @@ from filelock import FileLock, Timeout
 from ..foundation.files import write_atomically
 from .llama import DamagedModel, load
 
-# seconds without a lease until it ends: the next cell may create a client again
+# seconds without a lease until the server stops: the next cell may create a client again
 LINGER = 3.0
-FIRST = 60.0  # seconds for the first lease
+FIRST = 60.0  # seconds to wait for the first lease
 DAMAGED = 3  # the exit code for a damaged model
-READY = b"+"  # the first byte of a lease: the server will not end now
+READY = b"+"  # the first byte of a lease: the server will not stop now
 
 
 def main(path: str, name: str, state: str) -> int:
@@ -46,7 +46,7 @@ def main(path: str, name: str, state: str) -> int:
 
 
 def _hold(leases: socket.socket, state: Path) -> None:
-    """Return when there has been no lease for a while and the state file is removed."""
+    """Return once there has been no lease for a while and the state file is removed."""
     selector = selectors.DefaultSelector()
     selector.register(leases, selectors.EVENT_READ)
     held, patience = 0, FIRST
@@ -92,4 +92,4 @@ def lock_of(state: Path) -> str:
 
 if __name__ == "__main__":
     code = main(*sys.argv[1:])
-    os._exit(code)  # llama.cpp's threads are not waited for
+    os._exit(code)  # do not wait for llama.cpp's threads

@@ -11,12 +11,12 @@ from ..offline.exchange import JsonDict
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of a request; ``kind`` is "renamed", "dropped", "changed" or "added".
+    """One change to a request; ``kind`` is "renamed", "dropped", "changed", or "added".
 
-    parameter  its name; a path for a part of one, "messages[0].role"
-    before     its value in the request; None if it was added
-    after      its value for the other model (the new name, where it was renamed); None if it was
-               dropped
+    parameter  the parameter's name; for a part of one, its path: "messages[0].role"
+    before     the value in the request; None if the parameter was added
+    after      the value for the other model (or the new name of a renamed parameter); None if the
+               parameter was dropped
     """
 
     kind: str
@@ -46,13 +46,13 @@ class Migration:
     def __str__(self) -> str:
         return (
             "\n".join(map(str, self.changes))
-            or "nothing to change but the model"
+            or "nothing to change except the model"
         )
 
 
 @dataclass(slots=True)
 class Draft:
-    """The request while it is changed; ``source`` is None if its model is unknown."""
+    """The request while it is being changed; ``source`` is None if its model is unknown."""
 
     params: JsonDict
     source: Model | None
@@ -68,7 +68,7 @@ class Draft:
         return self.target.reasoning(self.params.get("reasoning_effort"))
 
     def note(self, *change: Any) -> None:
-        """Add a Change, by its fields."""
+        """Add a Change with these fields."""
         self.changes.append(Change(*change))
 
     def drop(self, parameter: str, reason: str) -> None:
@@ -89,7 +89,7 @@ class Draft:
 
 
 def plain(value: Any) -> Any:
-    """A value as sent: the SDK's message objects as dicts."""
+    """Return a value as it is sent, with the SDK's message objects as dicts."""
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     dump = getattr(value, "model_dump", None)

@@ -1,4 +1,4 @@
-"""Messages for a model that does not know all of their roles or contents."""
+"""Adapts messages to a model that does not support all of their roles or content types."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .changes import Draft, plain
 
 
 def messages(draft: Draft) -> None:
-    """Roles and content that the other model does not take, as text of the user."""
+    """Replace roles and content that the other model does not accept with user text."""
     given = draft.params.get("messages")
     if not isinstance(given, list | tuple):
         return
@@ -25,7 +25,7 @@ def messages(draft: Draft) -> None:
             texts = [*texts_of(message.get("content")), json.dumps(calls)]
             messages[i] = {"role": role, "content": " ".join(texts).strip()}
             where = f"messages[{i}].tool_calls"
-            draft.note("changed", where, calls, "text", "as its results are")
+            draft.note("changed", where, calls, "text", "its results are text")
         content = messages[i].get("content")
         if target.audio_input or not isinstance(content, list):
             continue
@@ -33,7 +33,8 @@ def messages(draft: Draft) -> None:
         if left != content:
             left_out = left or "(audio left out)"
             messages[i] = {**messages[i], "content": left_out}
-            where, reason = f"messages[{i}].content", f"{draft.name} is deaf"
+            reason = f"{draft.name} does not accept audio"
+            where = f"messages[{i}].content"
             draft.note("dropped", where, "audio", None, reason)
     if len(draft.changes) > before:
         draft.params["messages"] = messages

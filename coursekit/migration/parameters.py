@@ -1,4 +1,4 @@
-"""Parameters for a model that takes fewer of them, other values, or smaller numbers."""
+"""Adapts parameters to a model that accepts fewer of them, other values, or smaller numbers."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ CAPS = ("max_completion_tokens", "max_tokens")
 
 
 def effort(draft: Draft) -> None:
-    """reasoning_effort: unchanged, or the nearest that the other model has."""
+    """Set reasoning_effort: unchanged, or the nearest effort that the other model has."""
     given, target = draft.params.get("reasoning_effort"), draft.target
-    if given is None:  # null: not every model takes it
+    if given is None:  # null, which not every model accepts
         draft.params.pop("reasoning_effort", None)
     if target.takes("reasoning_effort") != "yes":
         draft.drop("reasoning_effort", f"{draft.name} does not accept it")
@@ -40,14 +40,14 @@ def effort(draft: Draft) -> None:
     if value == (target.default_effort if given is None else given):
         return
     if given is None and wanted == "none" and value != "none":
-        return  # it cannot do without reasoning, so its default remains
+        return  # the model cannot work without reasoning, so its default remains
     if value != wanted:
         reason = f"{draft.name} accepts {', '.join(target.efforts)}"
     draft.put("reasoning_effort", value, reason)
 
 
 def _wanted_effort(draft: Draft, given: str | None) -> tuple[str | None, str]:
-    """The effort that leaves the request what it was (None: the default), and the reason."""
+    """Return the effort that keeps the request equivalent (None: the default), and the reason."""
     source, target = draft.source, draft.target
     if _needs_no_reasoning(draft) and "none" in target.efforts:
         return "none", (
@@ -57,8 +57,8 @@ def _wanted_effort(draft: Draft, given: str | None) -> tuple[str | None, str]:
         return given, ""
     if not source.reasoning():
         return "none", (
-            f"{source.name} answers without reasoning; {draft.name} would reason, at the cost of "
-            "the cap"
+            f"{source.name} answers without reasoning; {draft.name} would reason, which "
+            "uses up part of the cap"
         )
     return source.default_effort, (
         f"the default of {source.name}, while {draft.name} defaults to {target.default_effort}"
@@ -66,7 +66,9 @@ def _wanted_effort(draft: Draft, given: str | None) -> tuple[str | None, str]:
 
 
 def parameters(draft: Draft) -> None:
-    """Parameters that the other model does not take, or takes only at their default."""
+    """Rename or drop parameters that the other model does not accept, or accepts only at their
+    default.
+    """
     effort = draft.params.get("reasoning_effort")
     for name, value in list(draft.params.items()):
         rule = rules()["parameter"].get(name)
@@ -100,9 +102,11 @@ def parameters(draft: Draft) -> None:
 
 
 def tools(draft: Draft) -> None:
-    """Function tools beside reasoning; and what goes with tools that are dropped."""
+    """Drop function tools if the other model cannot combine them with reasoning, along with the
+    parameters that need tools.
+    """
     if _needs_no_reasoning(draft) and draft.reasons:
-        reason = "which always reasons, calls no functions"
+        reason = "which always reasons, cannot call functions"
         draft.drop("tools", f"on Chat Completions {draft.name}, {reason}")
     if not draft.params.get("tools"):
         for name in TOOLS[1:]:
@@ -112,7 +116,7 @@ def tools(draft: Draft) -> None:
 
 
 def formats(draft: Draft) -> None:
-    """response_format and verbosity."""
+    """Adapt response_format and verbosity."""
     wanted = draft.params.get("response_format")
     kind = wanted.get("type") if isinstance(wanted, Mapping) else "json_schema"
     if wanted is not None and kind not in draft.target.formats:
@@ -127,7 +131,7 @@ def formats(draft: Draft) -> None:
 
 
 def limits(draft: Draft) -> None:
-    """Numbers that are greater than the other model allows."""
+    """Lower numbers that are higher than the other model allows."""
     target = draft.target
     most = {"n": target.choices, "top_logprobs": target.top_logprobs}
     for name, limit in most.items():
@@ -151,14 +155,14 @@ def limits(draft: Draft) -> None:
 
 
 def _nearest(effort: str, efforts: tuple[str, ...]) -> str:
-    """The nearest of a model's efforts; of two as near, the one that thinks more."""
+    """Return the nearest of a model's efforts; if two are equally near, the higher one."""
     place = EFFORTS.index(effort if effort in EFFORTS else "medium")
     most_first = sorted(efforts, key=EFFORTS.index, reverse=True)
     return min(most_first, key=lambda each: abs(EFFORTS.index(each) - place))
 
 
 def _needs_no_reasoning(draft: Draft) -> bool:
-    """Whether the other model can call the request's functions only without reasoning."""
+    """Return whether the other model can call the request's functions only without reasoning."""
     tools = draft.params.get("tools") or ()
     functions = any(tool.get("type") == "function" for tool in tools)
     return functions and not draft.target.tools_while_reasoning

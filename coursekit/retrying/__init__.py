@@ -1,11 +1,11 @@
 """Which errors to retry, and when.
 
-    classify.py     retry, fix or stop             policy.py      how often, how long
-    attempts.py     the loop, sync and async       completion.py  a function of many tutorials
-    storm.py        what many clients do to a server that is full
-    sdk_jitter.py   the SDK's waits, the same each time
+    classify.py     retry, fix or stop             policy.py      how often, how long to wait
+    attempts.py     the loop, sync and async       completion.py  a function from many tutorials
+    storm.py       what many clients do to an overloaded server
+    sdk_jitter.py  the SDK's waits, made repeatable
 
-Nothing here imports the SDK: errors are judged by what they carry.
+Nothing here imports the SDK: errors are classified by their attributes.
 
 Taught in 06 §3 and §9.
 """

@@ -1,8 +1,9 @@
-"""retry() and retry_async(): call, judge, wait, call again.
+"""retry() and retry_async(): call, classify the error, wait, and call again.
 
-The loop is our own, not tenacity's or stamina's: it has to read Retry-After, keep one deadline
-across attempts and waits, judge by the body's ``code``, and wait on a clock that is passed in. That
-is the subject of chapter 06, and with either library it would all be callbacks. Taught in 06 §9.
+The loop is our own, not tenacity's or stamina's, because it has to read Retry-After, keep one
+deadline across attempts and waits, look at the body's ``code``, and wait on a clock that is passed
+in. This logic is the subject of chapter 06, and with either library it would all be in callbacks.
+Taught in 06 §9.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from .policy import Policy
 
 T = TypeVar("T")
 LOG = logging.getLogger("coursekit.retrying")
-# as libraries do: silent until the program sets up logging
+# as is usual for a library, silent until the program sets up logging
 LOG.addHandler(logging.NullHandler())
 
 
 class RealClock:
-    """Time as it passes."""
+    """Real time."""
 
     def real(self, seconds: float) -> float:
         return seconds
@@ -42,8 +43,8 @@ class RealClock:
 
 
 def clock_of(client: Any) -> Clock:
-    """The clock of a client of ``connect()``, so that our waits pass as its answers do; else real
-    time.
+    """Return the clock of a client from ``connect()``, so that waits and answers use the same time;
+    for any other client, real time.
     """
     wired = wired_to(client)
     return wired.clock if wired else RealClock()
@@ -53,13 +54,13 @@ def clock_of(client: Any) -> Clock:
 class Attempt:
     """One attempt, as passed to ``on_attempt``. Times are seconds.
 
-    number      1 or more
+    number      counted from 1
     started     seconds since the first attempt began
-    seconds     how long it took
-    error       None: it succeeded
+    seconds     how long the attempt took
+    error       the exception; None: the attempt succeeded
     decision    what to do about the error; None without one
     wait        seconds until the next attempt; None: there is none
-    why         what was decided, and why; "" after success
+    why         the decision and the reason for it; "" after success
     request_id  the ID that OpenAI's support asks for; None if no answer arrived
     """
 
@@ -81,26 +82,26 @@ def retry(
     rng: random.Random | None = None,
     on_attempt: Callable[[Attempt], object] | None = None,
 ) -> T:
-    """Call ``fn`` until it succeeds, or until the policy says that another attempt makes no sense.
+    """Call ``fn`` until it succeeds, or until the policy rules out another attempt.
 
-    fn          makes one attempt; switch the SDK's own retries off in it
+    fn          makes one attempt; in it, switch off the SDK's own retries
                 (``client.with_options(max_retries=0)``), or the two multiply
     policy      None: ``Policy()``
     clock       ``clock_of(client)``; None: real time
     rng         draws the jitter; None: a new one
-    on_attempt  is called with an ``Attempt`` after each one; for example, ``attempts.append``
+    on_attempt  is called with an ``Attempt`` after each attempt; for example, ``attempts.append``
 
-    Returns what ``fn`` returns. Raises the last attempt's own exception, with a note that says why
-    there was no further attempt. The logger "coursekit.retrying" gets a record at INFO for each
+    Returns what ``fn`` returns. Raises the exception from the last attempt, with a note that says
+    why there was no further attempt. The logger "coursekit.retrying" gets a record at INFO for each
     retry and at WARNING when giving up, with ``request_id``, ``attempt``, ``status`` and ``code``
-    as attributes; never the error itself, whose request carries the key.
+    as attributes. It never gets the error itself, whose request carries the key.
     """
     run = _Run(policy, clock, rng, on_attempt)
     while True:
         run.begin()
         try:
             result = fn()
-        # judged, and raised again unless a retry can help
+        # classified, and raised again unless a retry can help
         except Exception as error:
             until = run.failed(error)
             if until is None:
@@ -119,7 +120,7 @@ async def retry_async(
     rng: random.Random | None = None,
     on_attempt: Callable[[Attempt], object] | None = None,
 ) -> T:
-    """Like ``retry``, but for a coroutine function. Cancelling ends it at once, even while it
+    """Do the same as ``retry`` for a coroutine function. Cancelling ends it at once, even while it
     waits.
     """
     run = _Run(policy, clock, rng, on_attempt)
@@ -138,7 +139,7 @@ async def retry_async(
 
 
 class _Run:
-    """What both forms share: the count, the times, the decision, and who is notified."""
+    """What both forms share: the count, the times, the decision, and the notifications."""
 
     def __init__(
         self,
@@ -157,7 +158,7 @@ class _Run:
         self.start = self.clock.now()
 
     def failed(self, error: Exception) -> float | None:
-        """The time of the next attempt; None: there is none."""
+        """Return the time of the next attempt; None: there is none."""
         now, decision = self.clock.now(), classify(error)
         wait, why = self.policy.next(
             self.number, now - self.first, error, self.rng
@@ -167,7 +168,7 @@ class _Run:
         self._report(error, decision, wait, why, request_id)
         if wait is not None:
             return now + wait
-        # what is wrong with a request, its error says itself
+        # the error itself says what is wrong with a request
         if decision.action != "fix":
             error.add_note(
                 f"Gave up after {self.number} attempt{'s'[: self.number > 1]}. {why}"
@@ -179,8 +180,8 @@ class _Run:
         self._report(None, None, None, "", request_id)
 
     def _report(self, *outcome: Any) -> None:
-        """Pass on an attempt that has just ended; ``outcome`` is what ``Attempt`` has after its
-        times.
+        """Report an attempt that has just ended; ``outcome`` holds the fields of ``Attempt`` that
+        follow its times.
         """
         if self.on_attempt is not None:
             took = self.clock.now() - self.start

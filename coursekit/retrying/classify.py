@@ -1,9 +1,9 @@
-"""Which errors to retry, which to fix in the request, and which to stop for.
+"""Decides which errors to retry, which to fix in the request, and which to stop for.
 
-Errors are judged by what they carry (``status_code``, ``code``, the response's headers) and, where
-there is no status, by the names of their classes: so nothing here needs the SDK, and an error of a
-worker process or of another OpenAI-compatible library is also judged. The order of the questions is
-the order of the code. Taught in 06 §3.
+Errors are classified by their attributes (``status_code``, ``code``, the response's headers) and,
+if there is no status, by the names of their classes. So nothing here needs the SDK, and errors from
+a worker process or from another OpenAI-compatible library are classified as well. The conditions
+are checked in the order of the code. Taught in 06 §3.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 Action = Literal["retry", "fix", "stop"]
 
-# 429 by status, and yet no wait helps: the money is gone, or a spending cap is reached.
-# (credit_balance_exhausted: seen since 2026; the three of caps:
+# These have status 429, but waiting does not help: the money is gone, or a spending cap is reached.
+# (credit_balance_exhausted: seen since 2026; the three codes for caps:
 # help.openai.com/en/articles/6614457, 2026-11; billing_not_active: 2025-06.)
 OUT_OF_MONEY = (
     "insufficient_quota",
@@ -28,23 +28,23 @@ OUT_OF_MONEY = (
     "organization_spend_limit_exceeded",
     "organization_usage_limit_exceeded",
 )
-# and all from 500 on: the SDK's own list (_base_client.py, _should_retry)
+# and 500 or higher: the SDK's own list (_base_client.py, _should_retry)
 RETRIED = (
     408,
     409,
     429,
 )
-# httpx2's names of what happens before the request
+# httpx2's names for errors before the request is sent
 NEVER_SENT = (
     "ConnectError",
     "ConnectTimeout",
     "PoolTimeout",
 )
 
-# more specific than the general advice, by the code or the status of an error
+# more specific than the general advice, by an error's code or status
 ADVICE = {
     404: "Correct the model's name, or choose a model that this key may use.",
-    413: "Send less: the body is too large.",
+    413: "Send less data: the body is too large.",
     422: "Correct the request: its form is valid, but its content is not.",
     "context_length_exceeded": "Shorten the conversation, or choose a model with a larger context.",
     "unsupported_parameter": "Leave the parameter out: this model does not accept it.",
@@ -60,12 +60,12 @@ class Decision:
     """What to do about an error.
 
     action  "retry"  the same request may succeed later
-            "fix"    this request will never succeed, but others may: go on with the next
+            "fix"    this request will never succeed, but others may: continue with the next one
             "stop"   no request will succeed until a person has done something: send nothing more
-    reason  what happened, one sentence
-    advice  what to do next, one sentence
-    billed  whether the API may have made an answer, and billed it, that did not arrive: a retry may
-            pay twice
+    reason  what happened, in one sentence
+    advice  what to do next, in one sentence
+    billed  whether the API may have produced and billed an answer that did not arrive, so that a
+            retry may be charged twice
     """
 
     action: Action
@@ -75,10 +75,11 @@ class Decision:
 
 
 def classify(error: BaseException) -> Decision:
-    """What to do about an error that an API call raised.
+    """Decide what to do about an error that an API call raised.
 
-    error  of the SDK (openai.APIError and below); of json, when an answer was not JSON;
-           RecordingNotFound; or any other exception, which counts as a bug in the program ("fix")
+    error  an SDK error (openai.APIError and its subclasses); a json error, if an answer was not
+           JSON; RecordingNotFound; or any other exception, which counts as a bug in the program
+           ("fix")
 
     Returns a Decision. Raises nothing.
     """
@@ -93,7 +94,7 @@ def classify(error: BaseException) -> Decision:
     elif "APIConnectionError" in names:
         kind = _of_connection(error, timeout="APITimeoutError" in names)
     elif "APIError" in names:
-        # no status: an error event in a stream that had begun with 200
+        # no status: an error event in a stream that began with 200
         invalid = code == "invalid_request_error"
         kind = "invalid_request_event" if invalid else "error_event"
     else:
@@ -134,6 +135,6 @@ def _of_connection(error: BaseException, *, timeout: bool) -> str:
 
 @cache
 def decisions() -> dict[str, Decision]:
-    """data/decisions.toml: a kind of error -> what to do about it."""
+    """Return the table in data/decisions.toml: a kind of error -> what to do about it."""
     table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
     return {kind: Decision(**fields) for kind, fields in table.items()}

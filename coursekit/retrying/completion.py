@@ -1,4 +1,5 @@
-"""robust_completion(): one prompt, one complete text, or an error that says why not.
+"""robust_completion() returns one complete text for one prompt, or raises an error that says why it
+cannot.
 
 Taught in 06 §9.
 """
@@ -18,12 +19,12 @@ from .policy import Policy
 
 
 class UnusableReply(Portable, RuntimeError):
-    """The API answered with 200, but the text is not complete. It was billed, and the same request
-    would give the same result.
+    """The API answered with 200, but the text is not complete. The reply was billed, and the same
+    request would give the same result.
 
-    text           as much of it as there is; may be ""
-    finish_reason  "length", "content_filter", …; None if there was not even a choice
-    refusal        what the model said when it declined; else None
+    text           as much of the text as there is; may be ""
+    finish_reason  "length", "content_filter", …; None if there were no choices
+    refusal        what the model said when it declined, or None
     reply          the complete answer, for ``Meter.add``
     """
 
@@ -53,23 +54,24 @@ def robust_completion(
     on_attempt: Callable[[Attempt], object] | None = None,
     **params: Any,
 ) -> str:
-    """The function of many tutorials, with one layer of retries: the SDK's own are switched off
-    inside.
+    """Get the reply to one prompt, as many tutorials' function of this name does, but with a single
+    layer of retries: the SDK's own retries are switched off.
 
     client        from ``connect()``, or any ``openai.OpenAI``
     max_attempts  the total number of requests, 1 or more; None: 4
-    max_retries   the name that tutorials give to max_attempts: 3 means three requests in total, not
-                  three retries after the first, which is what ``openai.OpenAI`` means by it
-    deadline      seconds after the first request, within which attempts may begin; None: no limit.
-                  If less than ``timeout`` is left, the rest is the timeout
-    timeout       seconds that one attempt may be silent: it bounds each read, not the whole answer
+    max_retries   the tutorials' name for max_attempts: 3 means three requests in total, not three
+                  retries after the first request as in ``openai.OpenAI``
+    deadline      seconds after the first request within which attempts may begin; None: no limit.
+                  If less than ``timeout`` is left, the remaining time is the timeout
+    timeout       how many seconds an attempt may go without receiving data: the timeout limits each
+                  read, not the whole answer
     rng           draws the jitter; on_attempt receives each attempt (see ``retry``)
-    params        as ``client.chat.completions.create`` takes them, for one answer that is not
+    params        as ``client.chat.completions.create`` accepts them, for one answer that is not
                   streamed. Without a model: ``models.CHAT``
 
-    Returns the complete text. Raises UnusableReply if it is empty, refused, filtered, or cut at
-    max_completion_tokens; the SDK's own errors if no retry helps or none is left; and ValueError
-    and TypeError before anything is sent.
+    Returns the complete text. Raises UnusableReply if the text is empty, refused, filtered, or cut
+    off at max_completion_tokens; the SDK's own errors if no retry helps or none is left; and
+    ValueError and TypeError before anything is sent.
     """
     policy = Policy(_attempts(max_attempts, max_retries), deadline=deadline)
     params = for_one_answer(robust_completion, client, params)
@@ -110,12 +112,12 @@ def _attempts(max_attempts: int | None, max_retries: int | None) -> int:
 
 
 def whole_text(reply: Any) -> str:
-    """The text of a ChatCompletion. Raises UnusableReply unless the model said it all."""
+    """Return the text of a ChatCompletion. Raises UnusableReply unless the text is complete."""
     choices = getattr(reply, "choices", None)
-    # a page of HTML from a proxy, say, which the SDK returns unchanged
+    # for example, an HTML page from a proxy, which the SDK returns unchanged
     if not choices:
         raise UnusableReply(
-            "The answer has no choices. Does this base_url belong to the API?",
+            "The answer has no choices. Does this base_url point to the API?",
             reply,
         )
     reason, message = choices[0].finish_reason, choices[0].message
@@ -125,7 +127,7 @@ def whole_text(reply: Any) -> str:
         raise UnusableReply(f"The model declined: {refusal}", *about)
     if reason == "length":
         what = (
-            f"cut after {len(text)} characters"
+            f"cut off after {len(text)} characters"
             if text
             else "empty: hidden reasoning used up the tokens"
         )

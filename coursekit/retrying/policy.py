@@ -13,11 +13,12 @@ from .classify import classify
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A retry policy. The wait before attempt n + 1 (n = 1, 2, …), with U drawn evenly from [0, 1):
+    """A retry policy. The wait before attempt n + 1 (n = 1, 2, …), with U drawn uniformly from [0,
+    1):
 
         ceiling = min(cap, base · factor^(n-1))
-        least   = Retry-After, if the server sends one; else ceiling · (1 - jitter)
-        wait    = least + ceiling · jitter · U              never shorter than the server asks
+        least   = Retry-After, if the server sends one, or else ceiling · (1 - jitter)
+        wait    = least + ceiling · jitter · U              never shorter than the server requests
 
     ``jitter=1`` is "full jitter" (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture
     Blog, 2015), and ``Policy(3, cap=8, jitter=0.25)`` waits as the SDK does, except that the SDK
@@ -26,9 +27,9 @@ class Policy:
     max_attempts  the total number of requests, including the first; 1 or more
     base          seconds, the first ceiling; > 0
     cap           seconds, the highest ceiling; > 0
-    deadline      seconds after the first request, when no new one is sent; None: no deadline. If a
-                  wait would end later, it is skipped: giving up at once is better than giving up
-                  after a wait.
+    deadline      seconds after the first request; after that, no new request is sent; None: no
+                  deadline. If a wait would end later, it is skipped: giving up at once is better
+                  than giving up after a wait.
     jitter        0 … 1: the share of the wait that is random
     factor        by which the ceiling grows, 1 or more; 1 is a fixed wait
     patience      seconds: if the server asks for a longer wait, give up at once, as the SDK does
@@ -79,8 +80,8 @@ class Policy:
     def wait(
         self, attempt: int, error: BaseException | None, rng: random.Random
     ) -> float:
-        """Seconds to wait after attempt number ``attempt`` (1 or more) failed with ``error``; see
-        the formula above.
+        """Return the seconds to wait after attempt number ``attempt`` (from 1 on) failed with
+        ``error``; see the formula above.
         """
         ceiling, least = self.ceiling(attempt), retry_after(error)
         if least is None:
@@ -94,7 +95,7 @@ class Policy:
         error: BaseException,
         rng: random.Random,
     ) -> tuple[float | None, str]:
-        """What to do after a failed attempt.
+        """Decide what to do after a failed attempt.
 
         attempt  its number, 1 or more
         elapsed  seconds since the first one began
@@ -125,17 +126,18 @@ class Policy:
 
 
 def retry_after(error: BaseException | None) -> float | None:
-    """Seconds (> 0) that the answer behind an error asks to wait; None when it does not say.
+    """Return how many seconds (> 0) the answer behind an error asks the client to wait; None if it
+    does not say.
 
-    error  an exception with ``.response.headers``, as the SDK's APIStatusError has; any other gives
-           None
+    error  an exception with ``.response.headers``, like the SDK's APIStatusError; for any other,
+           the result is None
     """
     headers = getattr(getattr(error, "response", None), "headers", None)
     return seconds_to_wait(headers) if headers else None
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person would write them: "45 s", "12 min", "55 h"."""
+    """Format seconds as a person would write them: "45 s", "12 min", "55 h"."""
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""The SDK's jitter made repeatable, for labs and checks that show the same waits each time."""
+"""Makes the SDK's jitter repeatable, for labs and checks that show the same waits each time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import random
 import threading
 from collections.abc import Iterator
 
-# the generator is shared by the whole process: one user at a time
+# the whole process shares the generator, so only one user at a time
 _SEEDED = threading.Lock()
 
 
 @contextlib.contextmanager
 def seeded_jitter(seed: int) -> Iterator[None]:
-    """The SDK draws its jitter from Python's shared generator: seed it for a while, then restore
-    its state.
+    """Seed Python's shared random generator, from which the SDK draws its jitter, and restore its
+    state afterwards.
     """
     with _SEEDED:
         state = random.getstate()

@@ -1,8 +1,8 @@
 """A retry storm: many clients call a server at once, and each retries until it is served.
 
-A discrete-event simulation: nothing waits, and one seed gives one result. The server is the
-simplest that has a limit: it serves the first ``capacity`` requests of each whole second and
-refuses the rest immediately. Taught in 06 §7.
+This is a discrete-event simulation: nothing waits, and the same seed gives the same result. The
+server is the simplest one with a limit: it serves the first ``capacity`` requests in each whole
+second and refuses the rest at once. Taught in 06 §7.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ STRATEGIES = {
 class Storm:
     """What a storm did to the server.
 
-    served   the times of the calls that were served, in seconds since the beginning, in order
-    refused  the times of those that were refused
-    clients, capacity  as given
+    served   the times of the calls that were served, in seconds since the start, in order
+    refused  the times of the calls that were refused
+    clients, capacity  the arguments of ``storm()``
     """
 
     served: tuple[float, ...]
@@ -38,17 +38,17 @@ class Storm:
 
     @property
     def calls(self) -> int:
-        """How many calls the server had to take."""
+        """How many calls the server had to handle."""
         return len(self.served) + len(self.refused)
 
     @property
     def done(self) -> float | None:
-        """When the last client was served, seconds; None while some gave up."""
+        """When the last client was served, in seconds; None if some gave up."""
         return self.served[-1] if len(self.served) == self.clients else None
 
     def per_second(self) -> dict[int, tuple[int, int]]:
-        """For each whole second with calls, in order: how many were served, and how many
-        refused.
+        """Return, for each whole second with calls, how many were served and how many were refused,
+        in order.
         """
         served, refused = (
             Counter(map(int, self.served)),
@@ -63,12 +63,13 @@ class Storm:
 def storm(
     policy: Policy, *, clients: int = 200, capacity: int = 20, seed: int = 0
 ) -> Storm:
-    """All clients call at second 0, and those that are refused call again as the policy says.
+    """Simulate a storm: all clients call at second 0, and those that are refused call again as the
+    policy says.
 
-    policy    its waits, max_attempts and deadline count; a refusal carries no Retry-After
+    policy    its waits, max_attempts, and deadline apply; a refusal does not have a Retry-After
     clients   how many, 1 to 10,000
-    capacity  calls that the server serves in each whole second, 1 or more
-    seed      of the jitter
+    capacity  calls that the server serves in each whole second, from 1 on
+    seed      the seed for the jitter
 
     Returns a Storm. Raises ValueError for numbers out of range.
     """
@@ -78,7 +79,7 @@ def storm(
             "of at least 1."
         )
     rng = random.Random(seed)
-    # (time, client, number of its attempt): a heap already
+    # (time, client, number of the client's attempt): already a heap
     due = [(0.0, client, 1) for client in range(clients)]
     room: Counter[int] = Counter()
     served, refused = [], []

@@ -1,6 +1,6 @@
-"""The labs of the course, one module per lab: controls, and a pure function from their values to
-what is shown.
+"""The course's labs, one module per lab: controls, and a pure function from their values to the
+output.
 
-A lab's ``static()`` picture or table is in the committed notebook as well, for the web, print and
+A lab's ``static()`` picture or table is also in the committed notebook, for the web, print, and
 screen readers.
 """

@@ -1,5 +1,5 @@
-"""Lab of chapter 07: a budget of tokens, and whether each reasoning effort leaves enough of it for
-the answer.
+"""Lab for chapter 07: a token budget, and whether each reasoning effort leaves enough of it for the
+answer.
 
 Taught in 07, lab.
 """
@@ -55,11 +55,11 @@ Needs = Mapping[str, Mapping[str, Split]]
 
 @dataclass(frozen=True, slots=True)
 class GaugeSetting:
-    """What the controls are set to.
+    """The controls' current settings.
 
-    question  one of the lab's
+    question  one of the lab's questions
     budget    max_completion_tokens, 1 or more
-    longer    how many times as long as recorded the model thinks, above 0
+    longer    the factor by which the model thinks longer than recorded, above 0
     """
 
     question: str
@@ -69,7 +69,9 @@ class GaugeSetting:
 
 @dataclass(frozen=True, slots=True)
 class GaugeReading:
-    """The result of a budget with one effort: how it is filled, and US dollars as shown."""
+    """The result of a budget with one effort: how the budget is filled, and the cost in US dollars
+    as shown.
+    """
 
     filled: Fill
     cost: str
@@ -78,7 +80,7 @@ class GaugeReading:
 def outcomes(
     needs: Needs, setting: GaugeSetting, model: str
 ) -> dict[str, GaugeReading]:
-    """Effort -> outcome, for the question that is set; a pure function."""
+    """Return effort -> outcome for the chosen question; a pure function."""
     found = {}
     for effort, bill in needs[setting.question].items():
         filled = fill_budget(
@@ -95,7 +97,7 @@ def outcomes(
 
 
 def view(needs: Needs, setting: GaugeSetting, model: str) -> str:
-    """Gauge and numbers, as HTML; a pure function."""
+    """Return the gauge and the numbers as HTML; a pure function."""
     found = outcomes(needs, setting, model)
     whole, lost = [], []
     for effort, each in found.items():
@@ -116,9 +118,9 @@ def view(needs: Needs, setting: GaugeSetting, model: str) -> str:
 class BudgetGauge(Lab):
     """The lab: choose a budget, and see what is left of it for the text.
 
-    needs   question -> effort -> bill of a whole answer, from ``reasoning.split()``
-    model   the model of these answers, whose prices apply
-    budget  the initial one, in tokens
+    needs   question -> effort -> bill for a complete answer, from ``reasoning.split()``
+    model   the model that gave these answers, whose prices apply
+    budget  the initial budget, in tokens
     """
 
     title = "The budget gauge"
@@ -126,8 +128,8 @@ class BudgetGauge(Lab):
     def __init__(self, needs: Needs, model: str, *, budget: int = 500) -> None:
         if not needs or not all(needs.values()):
             raise ValueError(
-                "The gauge needs at least one question, and at least one effort with its bill for "
-                "each."
+                "The gauge needs at least one question, and for each question at least one "
+                "effort with its bill."
             )
         self.needs, self.model = needs, model
         wide = {"layout": {"width": "98%", "max_width": "46em"}}
@@ -144,7 +146,7 @@ class BudgetGauge(Lab):
 
     @property
     def setting(self) -> GaugeSetting:
-        """What the controls are set to."""
+        """The controls' current settings."""
         return GaugeSetting(**self.values)
 
     def picture(self) -> str:
@@ -152,7 +154,7 @@ class BudgetGauge(Lab):
 
 
 def _counts(filled: Fill) -> dict[str, int]:
-    """The parts of a bar, from left to right."""
+    """Return the parts of a bar, from left to right."""
     return {
         "hidden": filled.hidden,
         "visible": filled.visible,
@@ -162,8 +164,8 @@ def _counts(filled: Fill) -> dict[str, int]:
 
 
 def _gauge(found: Mapping[str, GaugeReading], budget: int) -> str:
-    """A bar for each effort: what it wrote within the budget, what was free, and, dashed, what it
-    still needed.
+    """Draw a bar for each effort: what the model wrote within the budget, what was left, and
+    (dashed) what it still needed.
     """
     longest = max(
         filled.hidden + filled.visible + max(filled.free, filled.missing)

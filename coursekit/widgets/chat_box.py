@@ -1,10 +1,10 @@
-"""Lab of chapter 03: a chat box over any conversation. It streams, shows receipts, can be stopped,
-and fails in place.
+"""Lab for chapter 03: a chat box for any conversation. It streams replies, shows receipts and
+errors, and can be stopped.
 
-JupyterLab handles clicks in a thread of its own (a kernel's "subshell"), and a client belongs to
-one event loop. So a callback only hands its work to the loop on which the box was created, the one
-that runs the cells. There, a reply is a task, and Stop cancels it. An ``Echo`` makes sure that the
-text has arrived on which Enter was pressed.
+JupyterLab handles clicks in a separate thread (a kernel's "subshell"), and a client belongs to one
+event loop. So a callback only passes its work to the loop in which the box was created, which is
+the one that runs the cells. There, a reply is a task, and Stop cancels it. An ``Echo`` makes sure
+that the text has arrived before the Enter key is handled.
 
 Taught in 03, lab.
 """
@@ -26,7 +26,7 @@ from .lab import NATURAL, Echo, Lab, Press, row
 from .safe_html import sendable
 
 SHOWN = 20  # turns; older ones are not drawn
-PAUSE = 0.05  # seconds between two drawings of a reply that is being written
+PAUSE = 0.05  # seconds between two updates of a reply that is being written
 BUSY = "The last reply is still being written: wait for it, or stop it."
 UNCHANGED = "Nothing was added to the conversation."
 
@@ -34,14 +34,14 @@ UNCHANGED = "Nothing was added to the conversation."
 class ChatBox(Lab):
     """Talk to a model.
 
-    conversation  a Conversation, or an AsyncConversation, which can be stopped at any moment; the
-                  other one is stopped when its next piece arrives
+    conversation  a Conversation, or an AsyncConversation, which can be stopped at any moment; a
+                  Conversation is stopped when its next piece arrives
     meter         records the calls; None: a new one
-    offers        texts that can be sent with a click, once each; in replay mode, those recorded
+    offers        texts that can be sent with a click, once each; in replay mode, use recorded ones
 
     The conversation appears above the input line. A reply that failed or was stopped is shown, but
-    is not part of the conversation. If widgets cannot be shown (on the web, in print), the output
-    is the conversation so far.
+    does not become part of the conversation. Where widgets cannot be shown (on the web, in print),
+    the output is the conversation so far.
 
     Raises TypeError for anything but a conversation, and RuntimeError if no event loop is running,
     that is, outside a notebook.
@@ -58,8 +58,8 @@ class ChatBox(Lab):
     ) -> None:
         if not isinstance(conversation, Conversation | AsyncConversation):
             raise TypeError(
-                f"A chat box needs a conversation, but got a {type(conversation).__name__}. Pass "
-                "one: ChatBox(Conversation(client))."
+                f"A chat box needs a conversation, but got {type(conversation).__name__}. "
+                "Pass one: ChatBox(Conversation(client))."
             )
         try:
             self._home = asyncio.get_running_loop()
@@ -109,7 +109,7 @@ class ChatBox(Lab):
             [self.shown, self.now],
             layout={"overflow": "visible", "flex": "none"},
         )
-        # A single child in a reversed column: the browser keeps the end in sight while it grows.
+        # A single child in a reversed column: the browser keeps its end in view while it grows.
         log = widgets.Box(
             [turns],
             tabbable=True,
@@ -125,7 +125,7 @@ class ChatBox(Lab):
         self._say("Ready.")
 
     async def say(self, text: str) -> None:
-        """Send ``text`` as if it had been typed, and wait until the reply is complete, has failed
+        """Send ``text`` as if it had been typed, and wait until the reply is complete, has failed,
         or was stopped.
 
         Raises RuntimeError while an earlier reply is being written.
@@ -133,7 +133,7 @@ class ChatBox(Lab):
         await asyncio.wait([self._start(text)])
 
     def stop(self) -> None:
-        """Stop the reply that is being written; without one, nothing happens."""
+        """Stop the reply that is being written. If there is none, nothing happens."""
         if self._reply is not None:
             self._reply.cancel()
             self.stop_button.disabled = True
@@ -144,7 +144,7 @@ class ChatBox(Lab):
 
     def _on_key(self, _: Any, content: Any, buffers: Any) -> None:
         if content.get("event") == "submit":
-            # the text arrives behind the key
+            # the text arrives after the key
             self._echo.call(lambda: self._at_home(self._submit))
 
     def _submit(self, text: str | None = None) -> None:
@@ -203,11 +203,11 @@ class ChatBox(Lab):
         self._say("Failed: see above." if error else "Ready.")
 
     def _calls(self) -> list[dict[str, Any]]:
-        """The calls so far that are part of the conversation."""
+        """Return the calls so far that are part of the conversation."""
         return [call for said in self.conversation.turns for call in said.calls]
 
     def picture(self) -> str:
-        """The newest turns of the conversation."""
+        """Return the newest turns in the conversation."""
         turns = self.conversation.turns
         shown = [*map(self._turn, turns[-SHOWN:])]
         if older := len(turns[:-SHOWN]):
@@ -217,7 +217,7 @@ class ChatBox(Lab):
         return transcript(shown)
 
     def _turn(self, said: Turn) -> str:
-        meter = Meter(self.conversation.client)  # for the receipts alone
+        meter = Meter(self.conversation.client)  # only for the receipts
         summary = {"reply": "", "summary": "summary of older turns: "}
         receipts = [
             f"{summary[call['purpose']]}{meter.add(call)!r}"
@@ -243,8 +243,8 @@ class ChatBox(Lab):
 async def _pieces(
     conversation: Conversation | AsyncConversation, text: str
 ) -> AsyncGenerator[str, None]:
-    """The reply as it arrives, whichever kind the conversation is of; the event loop is never
-    blocked.
+    """Yield the reply as it arrives, for either kind of conversation, without blocking the event
+    loop.
     """
     if isinstance(conversation, AsyncConversation):
         async for piece in conversation.stream(text):
@@ -256,7 +256,8 @@ async def _pieces(
         try:
             part = await asyncio.shield(waiting)
         except asyncio.CancelledError:
-            if await waiting is None:  # it was whole before it could be stopped
+            # it was complete before it could be stopped
+            if await waiting is None:
                 return
             stream.close()  # type: ignore[attr-defined]  # a generator: hangs up
             raise

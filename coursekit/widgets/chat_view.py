@@ -1,4 +1,4 @@
-"""How a chat looks: pure functions from messages to HTML."""
+"""A chat's appearance: pure functions from messages to HTML."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STYLE = f"""<style>
 
 
 def transcript(turns: Iterable[str]) -> str:
-    """Turns as ``turn()`` makes them, one below the other."""
+    """Return a chat: turns from ``turn()``, one below the other."""
     return f'<div class="coursekit-chat">{STYLE}{"".join(turns)}</div>'
 
 
@@ -45,9 +45,7 @@ def turn(
     receipts: Iterable[str] = (),
     problem: str = "",
 ) -> str:
-    """One turn: its messages, what it cost, and what went wrong. All of it is escaped or rendered
-    safely.
-    """
+    """Return one turn: its messages, its cost, and any error, all escaped or rendered safely."""
     shown = "".join(map(_message, messages))
     for line in receipts:
         shown += f'<div class="receipt">{escape(line)}</div>'
@@ -68,7 +66,7 @@ def _message(message: Mapping[str, Any]) -> str:
 
 
 def said(message: Mapping[str, Any]) -> str:
-    """The text of a message; for any other content, a word in brackets that says what it is."""
+    """Return a message's text; for any other content, a word in brackets that says what it is."""
     content = message.get("content")
     parts: Any = content
     if not isinstance(content, list):

@@ -1,5 +1,5 @@
-"""Lab of chapter 03: what a conversation costs, by its length, the sizes of its messages, its
-memory and the cache; and what the model gets to see in each turn. Taught in 03, lab.
+"""Lab for chapter 03: what a conversation costs, by its length, message sizes, memory, and caching;
+and what the model gets to see in each turn. Taught in 03, lab.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..pricing import Usage, dollars, price_of
 from .lab import ON, Lab, menu, slider
 from .turn_bars import context_strip, turn_bars
 
-# one price for any length of prompt
+# models with one price for any prompt length
 MODELS = tuple(
     map(models.from_table, ("CHAT", "SMALL", "HARDEST", "REASONING"))
 )
@@ -48,7 +48,7 @@ HEADS = (
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """A policy's one number: what it is called, its range, and the memory that it makes."""
+    """A policy's only number: its label, its range, and the memory that it creates."""
 
     label: str
     least: int
@@ -79,12 +79,12 @@ class Plan:
     """A planned conversation.
 
     turns                number of exchanges, 1 or more
-    system, user, reply  tokens of each message of this kind
-    policy, size         one of ``POLICIES``, and its number (see ``KNOBS``; ignored for
+    system, user, reply  the number of tokens in each message of this kind
+    policy, size         one of ``POLICIES`` and its number (see ``KNOBS``; ignored for
                          "everything")
     model                one of ``MODELS``
-    cached               whether each turn finds in the cache what the turn before it sent
-    turn                 the turn whose messages are shown; beyond the end: the last turn
+    cached               whether the cache holds what the previous turn sent
+    turn                 the turn whose messages are shown; if it is beyond the end: the last turn
     """
 
     turns: int = 50
@@ -109,10 +109,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The outcome of a plan: the tokens of each turn, and US dollars after each. If it is shorter
-    than the plan, the rest did not fit.
+    """The outcome of a plan: the tokens in each turn, and the US dollars spent after each. If the
+    forecast is shorter than the plan, the other turns did not fit.
 
-    refused  why the memory sends nothing at all; None: it sends something
+    refused  the reason why the memory sends nothing at all; None: it sends something
     """
 
     turns: list[Usage]
@@ -125,7 +125,7 @@ class Forecast:
 
 
 def outcome(plan: Plan) -> Forecast:
-    """The numbers of a plan; a pure function."""
+    """Return the numbers for a plan; a pure function."""
     try:
         turns = forecast(plan.turns, plan.sizes, plan.memory, plan.model)
     except BudgetTooSmall as error:
@@ -143,7 +143,7 @@ def outcome(plan: Plan) -> Forecast:
 
 
 def view(plan: Plan) -> str:
-    """Picture and numbers of a plan, as HTML; a pure function."""
+    """Return a plan's picture and numbers as HTML; a pure function."""
     policies = dict.fromkeys((plan.policy, EVERYTHING))
     rows = {name: outcome(replace(plan, policy=name)) for name in policies}
     held = rows[plan.policy]
@@ -176,13 +176,14 @@ def view(plan: Plan) -> str:
 
 
 def _context(plan: Plan, held: Forecast, window: int) -> str:
-    """One turn, message by message."""
+    """Show one turn, message by message."""
     number = min(plan.turn, len(held.turns))
     messages = context_of(number, plan.sizes, plan.memory, plan.model)
     if not plan.cached:
         messages = [replace(message, cached=0) for message in messages]
     sent = sum(message.tokens for message in messages if message.sent)
-    # On the scale of the last turn, the row grows from left to right while the slider moves.
+    # The scale is that of the last turn, so the row grows from left to right while the slider
+    # moves.
     longest = held.turns[-1].prompt
     if plan.memory:
         longest = max(longest, sum(message.tokens for message in messages))
@@ -239,7 +240,7 @@ class CostExplorer(Lab):
 
     @property
     def plan(self) -> Plan:
-        """What the controls are set to."""
+        """The controls' current settings."""
         values = self.values
         sizes = {name: values.pop(name) for name in KNOBS}
         return Plan(**values, size=sizes.get(values["policy"], 0))
@@ -258,8 +259,8 @@ class CostExplorer(Lab):
 
 @cache
 def _rates(model: str) -> tuple[Decimal, Decimal, Decimal]:
-    """US dollars of one token: in, in from the cache, out. Looking up the price list for each
-    turn would slow the sliders.
+    """Return the price of one token in US dollars: input, cached input, and output. Looking up the
+    price list for each turn would slow down the sliders.
     """
     fields = {
         "prompt_tokens": 2000,

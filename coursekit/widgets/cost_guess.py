@@ -1,4 +1,4 @@
-"""Lab of chapter 03: draw how the cost of a conversation grows, then see how it does.
+"""Lab for chapter 03: draw how the cost of a conversation grows, and then see how it really grows.
 
 Taught in 03, lab.
 """
@@ -33,7 +33,9 @@ KEYS = {
 
 
 def costs() -> list[Decimal]:
-    """US dollars after each of the 50 turns of the chapter's conversation, without caching."""
+    """Return the US dollars spent after each of the 50 turns in the chapter's conversation, without
+    caching.
+    """
     turns = [
         replace(turn, cached=0)
         for turn in forecast(TURNS, Sizes(), None, MODEL)
@@ -42,9 +44,9 @@ def costs() -> list[Decimal]:
 
 
 def view(guess: Sequence[float], *, revealed: bool) -> str:
-    """The guess as a line, and with it the true cost once it is revealed; a pure function.
+    """Return the guess as a line, along with the true cost once it is revealed; a pure function.
 
-    guess  US dollars after the turns of ``MARKS``
+    guess  US dollars after the turns in ``MARKS``
     """
     true = costs()
     whole, sizes = true[-1], Sizes()
@@ -80,13 +82,13 @@ def _verdict(guess: float, true: Sequence[Decimal]) -> str:
     straight = float(true[0]) * TURNS
     return (
         f"<p><b>You said ${guess:.2f}; it is ${whole:.2f}.</b> {TURNS} times turn 1 is only "
-        f"${straight:.2f}: each turn sends everything again that was said before it. From turn "
+        f"${straight:.2f}: each turn resends everything that was said before it. From turn "
         f"{TURNS // 2} to turn {TURNS} the cost grows {whole / half:.1f}-fold: a parabola.</p>"
     )
 
 
 class CostGuess(Lab):
-    """The lab: draw the cost after 10, 20 … 50 turns with five sliders, then reveal it."""
+    """The lab: draw the cost after 10, 20, …, 50 turns with five sliders, and then reveal it."""
 
     title = "Draw the cost"
 

@@ -1,5 +1,5 @@
-"""Lab of chapter 06: choose what goes wrong, for how long, and how the program handles it. See
-every attempt, its wait, and the log.
+"""Lab for chapter 06: choose what goes wrong, for how long, and how the program handles it; then
+see every attempt, its wait, and the log.
 
 Taught in 06, lab.
 """
@@ -31,7 +31,7 @@ from .safe_html import sendable
 from .token_text import plural
 
 PREDICT = "<p><b>Predict:</b> how many HTTP requests? How many seconds? Then press <b>Run</b>.</p>"
-BAR, HEIGHT = 200, 18  # of a row's drawing, in its own units
+BAR, HEIGHT = 200, 18  # the size of a row's drawing, in its own units
 COLUMNS = {
     "#": NUMBER,
     "sent by": SHORT,
@@ -43,8 +43,8 @@ COLUMNS = {
 
 
 def view(done: FaultRun) -> str:
-    """A run as HTML: the result, each request with its time, outcome and wait, and the log; a pure
-    function.
+    """Return a run as HTML: the result, the log, and each request with its time, outcome, and wait;
+    a pure function.
     """
     end = max(done.seconds, done.calls[-1].ended, 0.1)
     pairs = zip_longest(done.calls, done.calls[1:])
@@ -65,7 +65,7 @@ def view(done: FaultRun) -> str:
 
 def _duration(setting: Setting) -> str:
     if setting.problem in PERMANENT:
-        return "which does not go away by itself"
+        return "which does not go away on its own"
     if setting.duration in SECONDS:
         return (
             f"for {setting.duration}, and as long again after each request that is sent before its "
@@ -88,7 +88,7 @@ def _row(
 
 
 def _wait(call: HttpCall, later: HttpCall | None) -> str:
-    """Seconds until the next request, and how many the server had asked for."""
+    """Return the seconds until the next request, and the seconds that the server had asked for."""
     waited = "" if later is None else f"{later.at - call.ended:.2f} s"
     if call.retry_after is None:
         return waited
@@ -100,7 +100,9 @@ def _wait(call: HttpCall, later: HttpCall | None) -> str:
 
 
 def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
-    """The request as a bar, the wait after it as a dashed line, on the time axis of all rows."""
+    """Draw the request as a bar and the wait after it as a dashed line, on the time axis that all
+    rows share.
+    """
     scale, middle = BAR / end, f"{HEIGHT / 2:g}"
     start, width = call.at * scale, max(3.0, (call.ended - call.at) * scale)
     drawn = rect(
@@ -120,14 +122,14 @@ def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
 
 
 def _log(done: FaultRun) -> str:
-    """What the SDK and coursekit logged, each line with its time."""
+    """Show what the SDK and coursekit logged, each line with its time."""
     lines = "\n".join(
         f"{at:7.2f} s  {name}: {message}" for at, name, message in done.log
     )
     style = (
         f"margin:0;padding:6px;max-height:22em;overflow:auto;border:1px solid {GRAY};"
         "font-size:11px;white-space:pre-wrap;word-break:normal;"
-        "overflow-wrap:anywhere"  # JupyterLab would break inside every word
+        "overflow-wrap:anywhere"  # JupyterLab would break lines inside words
     )
     return (
         '<div style="flex:1 1 24em;min-width:0"><b>The log</b> (in your own program: '
@@ -137,7 +139,7 @@ def _log(done: FaultRun) -> str:
 
 
 def _result(done: FaultRun) -> str:
-    """What the program got, and what it cost the others."""
+    """Say what the program got, and how many requests that took."""
     got = f"✓ After {done.seconds:.1f} s, the program has its answer: {done.answer}"
     if done.answer is None:
         # the API's messages are long
@@ -160,10 +162,10 @@ def _result(done: FaultRun) -> str:
 
 
 class FaultBoard(Lab):
-    """The lab: choose, predict, press Run. The real SDK calls the offline API in virtual time, so
-    waiting takes no real time.
+    """The lab: choose, predict, and press Run. The real SDK calls the offline API in virtual time,
+    so waiting takes no real time.
 
-    setting     the one to run first
+    setting     the setting to run first
     recordings  a folder with the answer; None: the course's own
     """
 
@@ -192,7 +194,7 @@ class FaultBoard(Lab):
 
     @property
     def setting(self) -> Setting:
-        """What the controls are set to."""
+        """The controls' current settings."""
         return Setting(**self.values)
 
     def _run(self) -> None:
@@ -200,7 +202,7 @@ class FaultBoard(Lab):
             self.shown.value = view(run(self.setting, self.recordings))
 
     def picture(self) -> str:
-        return PREDICT  # the last run says nothing about a new choice
+        return PREDICT  # the last run does not apply to a new choice
 
     def draw(self, _: Any = None) -> None:
         with self.lock:

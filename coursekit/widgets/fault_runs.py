@@ -1,5 +1,5 @@
-"""What the fault board runs: a program that meets a fault, with the real SDK and the offline API on
-virtual time.
+"""What the fault board runs: a program that encounters a fault, with the real SDK and the offline
+API in virtual time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..retrying.sdk_jitter import seeded_jitter
 from ..wired import wired_to
 
 PROMPT = "What is the capital of France?"
-TIMEOUT = 30.0  # seconds, of every strategy
+TIMEOUT = 30.0  # seconds, for every strategy
 SEED = 6
 # what OPENAI_LOG=info shows, and our own
 LOGGERS = (
@@ -34,14 +34,14 @@ LOGGERS = (
     "httpx2",
     "coursekit.retrying",
 )
-RETRYING = "Retrying request"  # how the SDK's line about a wait begins
+RETRYING = "Retrying request"  # the beginning of the SDK's line about a wait
 
 ONE, FOREVER = "one request", "for good"
 SECONDS = {"3 s": 3, "20 s": 20, "90 s": 90}
 DURATIONS = (ONE, *SECONDS, FOREVER)
 
-# What goes wrong: the kind of fault, and the seconds of its Retry-After if it does not last for a
-# set time.
+# What goes wrong: the kind of fault, and the seconds in its Retry-After if the fault does not last
+# for a set time.
 FAULTS: dict[str, tuple[str, int | None]] = {
     "429 rate limit": ("rate_limit", 2),
     "429 no money left": ("quota", None),
@@ -54,7 +54,7 @@ FAULTS: dict[str, tuple[str, int | None]] = {
 }
 WRONG_REQUEST = "400 bad request"
 PROBLEMS = (*FAULTS, WRONG_REQUEST)
-# never pass by themselves: the duration has no meaning
+# these never end on their own, so the duration has no meaning
 PERMANENT = (
     "429 no money left",
     WRONG_REQUEST,
@@ -64,7 +64,7 @@ Program = Callable[[openai.OpenAI, dict[str, Any]], str | None]
 
 
 def _sdk_alone(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
-    """What the SDK does by itself, with as many retries as the client has."""
+    """Make the call with the SDK alone, with as many retries as the client has."""
     reply = client.chat.completions.create(
         model=models.role("CHAT"),
         messages=[{"role": "user", "content": PROMPT}],
@@ -80,8 +80,8 @@ def _no_retry(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
 
 
 def _nested_loop(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
-    """Many tutorials' loop: three attempts at rate limits and timeouts, around a client that
-    retries by itself.
+    """Make the call in the loop that many tutorials use: three attempts after rate limits and
+    timeouts, around a client that has its own retries.
     """
     clock = clock_of(client)
     for wait in (1, 2):
@@ -97,7 +97,7 @@ def _nested_loop(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
 
 
 def _hammering(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
-    """Whatever goes wrong, retry after a second."""
+    """Retry after a second, whatever goes wrong."""
     clock = clock_of(client)
     for _ in range(5):
         with contextlib.suppress(openai.OpenAIError, ValueError):
@@ -123,8 +123,8 @@ STRATEGIES: dict[str, Program] = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What to run: one of PROBLEMS, one of DURATIONS (without meaning for PERMANENT problems), one
-    of STRATEGIES.
+    """What to run: one of PROBLEMS, one of DURATIONS (ignored for PERMANENT problems), and one of
+    STRATEGIES.
     """
 
     problem: str = PROBLEMS[0]
@@ -133,7 +133,9 @@ class Setting:
 
     @property
     def fault(self) -> Fault | None:
-        """What the offline API does; None: nothing, since the request itself is wrong."""
+        """Return the offline API's fault; None: there is none, because the request itself is
+        wrong.
+        """
         if self.problem == WRONG_REQUEST:
             return None
         kind, retry_after = FAULTS[self.problem]
@@ -149,10 +151,10 @@ class Setting:
 class HttpCall:
     """One request on the wire. Times are seconds since the first was sent.
 
-    by           who sent it: "first", "SDK" or "program"
-    outcome      in words: "200", "429 rate_limit_exceeded", "timeout", …
-    answered     whether a whole answer arrived
-    retry_after  seconds the server asked the client to wait; None: it did not say
+    by           who sent it: "first", "SDK", or "program"
+    outcome      the outcome in words: "200", "429 rate_limit_exceeded", "timeout", …
+    answered     whether a complete answer arrived
+    retry_after  seconds that the server asked the client to wait; None: it did not say
     """
 
     at: float
@@ -165,13 +167,13 @@ class HttpCall:
 
 @dataclass(frozen=True, slots=True)
 class FaultRun:
-    """What a setting led to.
+    """The outcome of a setting.
 
     calls    all requests, in order; at least one
-    answer   the text; None: an error was raised
-    error    its class and message
+    answer   the answer's text; None: an error was raised
+    error    the error's class and message
     seconds  until the program had its answer or its error
-    verdict  the offline API's
+    verdict  the offline API's verdict
     log      (seconds, logger, message) of what the SDK and coursekit logged, in order
     """
 
@@ -185,7 +187,7 @@ class FaultRun:
 
 
 def run(setting: Setting, recordings: str | Path | None = None) -> FaultRun:
-    """Run a setting: the same result each time. No real time passes, and nothing is spent.
+    """Run a setting. The result is the same each time, no real time passes, and nothing is spent.
 
     recordings  a folder with the answer; None: the course's own
     """
@@ -233,7 +235,7 @@ def _call(attempt: LoggedAttempt, number: int) -> HttpCall:
 
 
 class _Lines(logging.Handler):
-    """Keeps what this thread logs at INFO and above, with the client's time."""
+    """A handler that keeps what this thread logs at INFO and above, with the client's time."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         super().__init__()
@@ -247,8 +249,8 @@ class _Lines(logging.Handler):
         if str(record.msg).startswith(RETRYING) and isinstance(
             record.args, tuple
         ):
-            # The SDK is about to sleep, and on a virtual clock this wait is over already, in 0 real
-            # seconds. The line gets the seconds of the clock, as a real client would sleep them.
+            # The SDK is about to sleep, and on a virtual clock this wait is already over, after 0
+            # real seconds. The line gets the clock's seconds, which a real client would sleep.
             record.args = (at - self._before, *record.args[1:])
             at = self._before
         self._before = self.now()
@@ -260,13 +262,13 @@ class _Lines(logging.Handler):
 def _listening(
     now: Callable[[], float],
 ) -> Iterator[list[tuple[float, str, str]]]:
-    """The lines that are logged meanwhile; afterwards the loggers are restored."""
+    """Collect the lines that are logged in the meantime, and restore the loggers afterwards."""
     handler = _Lines(now)
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
-        # only the SDK's DEBUG lines show when a request ended
+        # only the SDK's DEBUG lines show the time when a request ended
         logger.setLevel(logging.DEBUG)
     try:
         yield handler.lines

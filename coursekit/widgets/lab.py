@@ -1,4 +1,6 @@
-"""The base of every lab: one picture, redrawn when a control moves, by one thread at a time."""
+"""The base of all labs: one picture, which is redrawn when a control moves, by one thread at a
+time.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,11 @@ from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
-# the day of the prices in labs, fixed so that a newer price list changes no stored output
+# the day whose prices labs use, fixed so that a newer price list does not change stored outputs
 ON = datetime.date(2026, 11, 22)
 WRAPPED = {"flex_flow": "row wrap"}
-NATURAL = {"description_width": "initial"}  # as wide as its words
-# Two controls side by side where there is room, and one below the other where there is not.
+NATURAL = {"description_width": "initial"}  # as wide as its label
+# Two controls are side by side if there is room, and otherwise one below the other.
 LOOK: dict[str, Any] = {
     "style": {"description_width": "10em"},
     "layout": {"width": "46%", "min_width": "min(27em, 98%)"},
@@ -28,7 +30,9 @@ def slider(
     step: float,
     **more: Any,
 ) -> Any:
-    """A slider of whole numbers if value and step are whole, otherwise of decimals."""
+    """Create a slider, for whole numbers if value and step are whole, and for decimals
+    otherwise.
+    """
     whole = isinstance(value, int) and isinstance(step, int)
     kind = widgets.IntSlider if whole else widgets.FloatSlider
     return kind(
@@ -42,7 +46,9 @@ def slider(
 
 
 def menu(label: str, options: Sequence[Any], value: Any, **more: Any) -> Any:
-    """A menu; an option is a string, or (string, value). Raises ValueError for any other value."""
+    """Create a menu; an option is a string, or (string, value). Raises ValueError if ``value`` is
+    not among the options.
+    """
     values = [each if isinstance(each, str) else each[1] for each in options]
     if value not in values:
         raise ValueError(
@@ -54,19 +60,19 @@ def menu(label: str, options: Sequence[Any], value: Any, **more: Any) -> Any:
 
 
 def row(*children: widgets.Widget) -> widgets.HBox:
-    """Widgets side by side; those that do not fit are below."""
+    """Put widgets side by side; those that do not fit are below the others."""
     return widgets.HBox(children, layout=WRAPPED)
 
 
 def player(
     value: int, most: int, tick: int, tooltip: str, **more: Any
 ) -> tuple[widgets.Play, widgets.IntSlider]:
-    """A play button, and a slider that it moves in the browser, smoothly while the kernel
-    works.
+    """Create a play button, and a slider that it moves in the browser, smoothly even while the
+    kernel is busy.
 
-    value  of both, from 0 to ``most``
+    value  the value of both, from 0 to ``most``
     tick   milliseconds between two steps
-    more   of the slider
+    more   other arguments of the slider
     """
     play = widgets.Play(
         value,
@@ -83,14 +89,14 @@ def player(
 
 
 class Lab(widgets.VBox):  # type: ignore[misc]
-    """Controls, and below them ``shown``. Where no widget can be shown (on the web, in print),
-    ``static()`` is shown.
+    """Controls, with ``shown`` below them. Where widgets cannot be shown (on the web, in print),
+    ``static()`` is shown instead.
 
     A lab has a ``title``, passes its controls to ``__init__``, and draws in ``picture()``.
 
-    A kernel may call the handlers of two controls in two threads (ipykernel 7). So whatever changes
-    or draws the lab holds ``lock``. A drawing begins after the change that asked for it and reads
-    all controls again, so the last drawing shows the final state of the controls.
+    A kernel may call the handlers of two controls in two threads (ipykernel 7). So any code that
+    changes or draws the lab holds ``lock``. A drawing begins after the change that triggered it and
+    reads all controls again, so the last drawing shows the final state of the controls.
     """
 
     title: ClassVar[str] = "The lab"
@@ -100,9 +106,10 @@ class Lab(widgets.VBox):  # type: ignore[misc]
     ) -> None:
         """Show ``above`` (by default, the controls side by side) and below it the picture.
 
-        controls  attributes by these names; a new value of any of them redraws the picture
+        controls  these become attributes with the same names; a new value of any control redraws
+                  the picture
         """
-        # one that lets in its holder: a handler may move another control, which draws
+        # a reentrant lock, because a handler may move another control, which draws
         self.lock = threading.RLock()
         self.shown = widgets.HTML()
         self.controls = controls
@@ -118,7 +125,7 @@ class Lab(widgets.VBox):  # type: ignore[misc]
         return {name: each.value for name, each in self.controls.items()}
 
     def picture(self) -> str:
-        """HTML for the current settings; any drawing in it has alternative text."""
+        """Return HTML for the current settings; any drawing in it has alternative text."""
         raise NotImplementedError
 
     def draw(self, _: Any = None) -> None:
@@ -127,8 +134,8 @@ class Lab(widgets.VBox):  # type: ignore[misc]
             self.shown.value = self.picture()
 
     def static(self) -> str:
-        """HTML for the committed notebook, the web, print and screen readers: the picture that is
-        shown.
+        """Return HTML for the committed notebook, the web, print, and screen readers: the current
+        picture.
         """
         return str(self.shown.value)
 
@@ -141,12 +148,12 @@ class Lab(widgets.VBox):  # type: ignore[misc]
 
 
 class Echo:
-    """Does work after the changes that the browser has made so far.
+    """Runs a function after all changes that the browser has made so far.
 
-    The browser holds back a control's second change until the kernel has handled the first, but
-    does not hold back a press of a button, which can therefore overtake the change. An echo waits
-    for the change: a number goes to the browser, which links it to another one, so it returns after
-    everything that was held back. Nothing waits by the clock.
+    The browser holds back a control's second change until the kernel has handled the first, but it
+    does not hold back the press of a button, which can therefore overtake the change. An echo waits
+    for the change: a number is sent to the browser, which copies it to a second widget, so it
+    returns after everything that was held back. No clock is involved.
     """
 
     def __init__(self) -> None:
@@ -160,7 +167,7 @@ class Echo:
         self.returned.observe(self._return, "value")
 
     def call(self, work: Callable[[], object]) -> None:
-        """Call ``work``, without arguments, once the browser has answered."""
+        """Call ``work`` without arguments once the browser has answered."""
         with self._lock:
             number = self.sent.value + 1
             self._waiting.append((number, work))
@@ -180,11 +187,11 @@ class Echo:
 
 
 class Press(widgets.Button):  # type: ignore[misc]
-    """A button whose press counts after every change that was made before it. ``click()`` works at
-    once.
+    """A button whose press is handled after every change that was made before it. ``click()`` works
+    at once.
 
-    press  called without arguments
-    echo   the lab's
+    press  a function that is called without arguments
+    echo   the lab's echo
     """
 
     def __init__(
@@ -194,7 +201,7 @@ class Press(widgets.Button):  # type: ignore[misc]
         self._echo = echo
         self.on_click(lambda _: press())
 
-    # ipywidgets': a press in the browser
+    # from ipywidgets: a press in the browser
     def _handle_button_msg(self, _: Any, content: Any, buffers: Any) -> None:
         if content.get("event") == "click":
             self._echo.call(self.click)

@@ -1,5 +1,5 @@
-"""The logprob strip: a reply token by token, each with its probability and what else the model
-considered. Taught in 02 §8.
+"""The logprob strip: a reply token by token, each with its probability and the alternatives that
+the model considered. Taught in 02 §8.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ..sampling import perplexity
 from .lab import Lab, slider
 from .token_text import label, percent, plural
 
-DRAWN = 300  # tokens; a longer reply is measured whole and drawn in part
-# red, green and blue of a box, by probability
+DRAWN = 300  # tokens; a longer reply is measured in full and drawn in part
+# a box's red, green, and blue, by probability
 SURE, UNSURE = (
     (255, 255, 255),
     (230, 159, 0),
@@ -42,7 +42,7 @@ class Choice:
 
     @property
     def probability(self) -> float:
-        """exp(logprob), kept between 0 and 1: real servers send +3e-05, and -9999 for "very
+        """exp(logprob), limited to 0 to 1, because real servers send +3e-05, and -9999 for "very
         unlikely".
         """
         return (
@@ -54,15 +54,17 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class WrittenToken(Choice):
-    """A token of the reply, with the most probable ones at its place, best first (it may be among
-    them).
+    """A token in the reply, with the most probable tokens at its position, best first. The token
+    may be among them.
     """
 
     alternatives: tuple[Choice, ...]
 
 
 def tokens_of(content: Iterable[Any]) -> list[WrittenToken]:
-    """``choices[0].logprobs.content``, as the SDK's objects or as dicts."""
+    """Return the tokens in ``choices[0].logprobs.content``, which holds the SDK's objects or
+    dicts.
+    """
     return [
         WrittenToken(
             *_choice(entry),
@@ -78,13 +80,15 @@ def tokens_of(content: Iterable[Any]) -> list[WrittenToken]:
 def strip(
     tokens: Sequence[WrittenToken], threshold: float = 0.5, place: int = 1
 ) -> str:
-    """The tokens as boxes, pale when sure and orange when not; what else the model considered for
-    one of them, as bars; and all of them in a table that can be unfolded.
+    """Return the tokens as boxes, pale if the model was sure and orange if it was not; the
+    alternatives for one of them as bars; and all tokens in a table that can be unfolded.
 
-    threshold  0 to 1: tokens below it get a thick dashed frame, and a mark in the table
-    place      the number of the token with the bars, 1 or more; beyond the end: the last one
+    threshold  0 to 1: tokens with a lower probability get a thick dashed frame and a mark in the
+               table
+    place      the number of the token with the bars, counted from 1; if it is beyond the end: the
+               last token
 
-    Returns HTML with all text escaped; the alternatives are also in each box's title.
+    The result is HTML with all text escaped; the alternatives are also in each box's title.
     """
     drawn = tokens[:DRAWN]
     place = min(place, len(drawn))
@@ -119,7 +123,9 @@ def _summary(tokens: Sequence[WrittenToken], threshold: float) -> str:
 
 
 def _considered(place: int, token: WrittenToken) -> str:
-    """The most probable tokens at one place, as bars; the one that was taken is marked."""
+    """Draw the most probable tokens at one position as bars; the token that was chosen is
+    marked.
+    """
     rows = []
     for choice in token.alternatives or (token,):
         taken = " ◂ taken" if choice.token == token.token else ""
@@ -135,7 +141,7 @@ def _considered(place: int, token: WrittenToken) -> str:
 
 
 class LogprobStrip(Lab):
-    """The lab: a reply's tokens, a threshold below which they are marked, and one to look at.
+    """The lab: a reply's tokens, a threshold below which tokens are marked, and a token to look at.
 
     reply      a ChatCompletion requested with ``logprobs=True``; ``top_logprobs=5`` adds the
                alternatives
@@ -154,7 +160,7 @@ class LogprobStrip(Lab):
             )
         self.tokens = tokens_of(logprobs.content)
         drawn = self.tokens[:DRAWN]
-        # where there is most to see
+        # where the most can be seen
         low = min(drawn, key=lambda token: token.logprob, default=None)
         first = drawn.index(low) + 1 if low else 1
         super().__init__(

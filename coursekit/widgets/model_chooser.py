@@ -1,4 +1,4 @@
-"""Lab of chapter 08: a task and its requirements, and the models that remain for it.
+"""Lab for chapter 08: a task with its requirements, and the models that meet them.
 
 Taught in 08, lab.
 """
@@ -32,7 +32,7 @@ PROMPTS = (
 )
 REPLIES = (10, 30, 100, 300, 1_000, 3_000, 10_000, 20_000)
 HIDDEN = (0, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000)
-# dollars for a thousand requests
+# dollars per thousand requests
 BUDGETS = tuple(
     map(Decimal, ("0.1", "0.3", "1", "3", "10", "30", "100", "300"))
 )
@@ -49,8 +49,8 @@ REMAINS, OUT = "✓", "✗"
 
 
 def view(task: Task) -> str:
-    """The models for a task as HTML: those that remain, their cost and time, and what rules the
-    others out.
+    """Return the models for a task as HTML: those that remain, with cost and time, and what rules
+    out the others.
     """
     judged = judge(task)
     shades = ["" if each.remains else "opacity:0.75" for each in judged]
@@ -61,7 +61,7 @@ def view(task: Task) -> str:
 class ModelChooser(Lab):
     """The lab: move a slider or tick a requirement, and see which models remain.
 
-    task  the first position of the controls; its numbers must be among those of the sliders
+    task  the initial position of the controls; its numbers must be values that the sliders offer
     """
 
     title = "The model chooser"
@@ -97,7 +97,7 @@ class ModelChooser(Lab):
 
     @property
     def task(self) -> Task:
-        """What the controls are set to."""
+        """The controls' current settings."""
         values = self.values
         needs = frozenset(need for need in NEEDS if values.pop(need))
         budget, seconds = values.pop("budget"), values.pop("seconds")

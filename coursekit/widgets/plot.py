@@ -1,4 +1,4 @@
-"""A drawing in SVG with two axes that begin at 0, for values that labs plot over turns."""
+"""An SVG drawing with two axes that start at 0, for values that labs plot over turns."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..foundation.palette import GRAY
 class Plot:
     """The frame of a drawing, in the drawing's own units, and its scales.
 
-    width, height             of the drawing
-    left, right, top, bottom  its margins
-    last, most                the values at the right end and at the top of the frame, above 0
+    width, height             the drawing's size
+    left, right, top, bottom  the drawing's margins
+    last, most                the values at the right end and the top of the frame, above 0
     """
 
     width: float
@@ -28,12 +28,12 @@ class Plot:
     most: float
 
     def x(self, value: float) -> float:
-        """Where a value is on the horizontal axis."""
+        """Return the position of a value on the horizontal axis."""
         frame = self.width - self.left - self.right
         return self.left + value / self.last * frame
 
     def y(self, value: float) -> float:
-        """Where a value is on the vertical axis."""
+        """Return the position of a value on the vertical axis."""
         floor = self.height - self.bottom
         return floor - value / self.most * (floor - self.top)
 
@@ -44,7 +44,7 @@ class Plot:
         width: int = 3,
         dashes: str = "none",
     ) -> str:
-        """A line through points (values of both axes)."""
+        """Draw a line through points (values on both axes)."""
         path = " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
         return (
             f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="{width}" '
@@ -52,7 +52,9 @@ class Plot:
         )
 
     def levels(self, written: Callable[[float], str]) -> str:
-        """Thin lines at round values of the vertical axis, each with its number on the left."""
+        """Draw thin lines at round values on the vertical axis, each with its number on the
+        left.
+        """
         parts = ""
         for value in round_numbers(self.most):
             y = self.y(value)
@@ -64,9 +66,9 @@ class Plot:
         return parts
 
     def below(self, numbers: Iterable[int], name: str, shift: float = 0) -> str:
-        """Numbers below the horizontal axis, and what they count.
+        """Write numbers below the horizontal axis, and what they count.
 
-        shift  from a number to its place on the axis
+        shift  the offset from a number to its position on the axis
         """
         floor = self.height - self.bottom
         parts = text(self.x(self.last / 2), self.height - 4, name, "middle")

@@ -1,7 +1,7 @@
-"""The quiz of a chapter: questions with one right option each, and a reason for every option.
+"""A chapter's quiz: questions with one right option each, and an explanation for every option.
 
-The questions are in data/quizzes/STEM.toml. The controls are plain radio buttons and a button, so
-that everything works by keyboard and without a network.
+The questions are in data/quizzes/STEM.toml. The controls are radio buttons and a plain button, so
+everything works with the keyboard and without a network.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHOWN = (
 
 @dataclass(frozen=True)
 class Option:
-    """One answer to choose; ``reason`` says why it is right, or what is wrong with it."""
+    """One answer to choose from; ``reason`` says why it is right, or what is wrong with it."""
 
     text: str
     reason: str
@@ -45,12 +45,12 @@ class Question:
 
 
 class NoQuiz(LookupError):
-    """There is no quiz for this lesson, or its file has an error."""
+    """The lesson does not have a quiz, or the quiz's file has an error."""
 
 
 def questions(name: str) -> list[Question]:
-    """The questions of a lesson's quiz, by its stem, name or number. Raises NoQuiz,
-    UnknownLesson.
+    """Return the questions in a lesson's quiz, by the lesson's stem, name, or number. Raises NoQuiz
+    or UnknownLesson.
     """
     path = DATA / "quizzes" / f"{lesson(name).stem}.toml"
     if not path.is_file():
@@ -72,7 +72,9 @@ def questions(name: str) -> list[Question]:
 
 
 def judged(question: Question, chosen: int | None) -> str:
-    """The verdict below a question when the option with this index was chosen (None: none was)."""
+    """Return the verdict below a question after the option with this index was chosen (None: no
+    option was).
+    """
     if chosen is None:
         return f'<div style="{SHOWN.format(color=MUTED)}">Choose an option first.</div>'
     option = question.options[chosen]
@@ -87,7 +89,9 @@ def judged(question: Question, chosen: int | None) -> str:
 
 
 def on_paper(listed: list[Question]) -> str:
-    """The quiz without a kernel, for the web and for print: the answers are behind a click."""
+    """Return the quiz for use without a kernel, on the web and in print: a click reveals the
+    answers.
+    """
     parts = []
     for number, question in enumerate(listed, start=1):
         options = "".join(
@@ -107,9 +111,9 @@ def on_paper(listed: list[Question]) -> str:
 
 
 class Quiz(Lab):
-    """The quiz of a lesson, and how many of its questions were answered right on this machine.
+    """A lesson's quiz, and how many of its questions were answered correctly on this machine.
 
-    Where no widget can be shown, its questions are listed, with the answers behind a click.
+    Where widgets cannot be shown, the questions are listed, and a click reveals the answers.
     """
 
     def __init__(self, name: str) -> None:
@@ -125,8 +129,8 @@ class Quiz(Lab):
         self._show_score()
 
     def answered(self, number: int, chosen: int) -> None:
-        """Question ``number`` was answered with the option of index ``chosen``."""
-        # with the teacher of a class, if wanted
+        """Handle an answer to question ``number``: the option with index ``chosen``."""
+        # with the class's teacher, if the learner shares answers
         share(votes={f"{self.stem}/{number}": chosen})
         notes: list[str] = []
         if self.questions[number - 1].options[chosen].right:
@@ -149,8 +153,8 @@ class Quiz(Lab):
 
 
 class _Item(Lab):
-    """One question: its options, a button, and what is said about the option that was chosen when
-    the button was pressed.
+    """One question: its options, a button, and the verdict on the option that was chosen when the
+    button was pressed.
     """
 
     def __init__(self, quiz: Quiz, number: int, echo: Echo) -> None:
@@ -171,7 +175,7 @@ class _Item(Lab):
         super().__init__(heading, choice, self.button, choice=choice)
 
     def picture(self) -> str:
-        return ""  # until the button is pressed, and again for another option
+        return ""  # until the button is pressed, and again after another option is chosen
 
     def _judge(self) -> None:
         with self.lock:

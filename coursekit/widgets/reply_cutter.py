@@ -1,4 +1,5 @@
-"""Lab of chapter 01: cut a reply with max_completion_tokens, and see whether its text shows it.
+"""Lab for chapter 01: cut a reply off with max_completion_tokens, and see whether its text shows
+the cut.
 
 Taught in 01 §5.
 """
@@ -17,19 +18,20 @@ from ..tokenizer import Token
 from ..tokens import tokenize
 from .lab import NATURAL, Lab, slider
 
-FINISHED = re.compile(r"[.!?][\"')\]`]*$")  # the end of text that looks whole
+# the end of text that looks complete
+FINISHED = re.compile(r"[.!?][\"')\]`]*$")
 
 
 def looks_finished(text: str) -> bool:
-    """Whether the text ends as a sentence does."""
+    """Return whether the text ends like a sentence."""
     return FINISHED.search(text.rstrip()) is not None
 
 
 def view(reply: ChatCompletion, limit: int, *, rest: bool) -> str:
-    """What a limit leaves of a reply, as HTML; a pure function.
+    """Return what a limit leaves of a reply, as HTML; a pure function.
 
-    limit  max_completion_tokens, from 1 to one less than the reply's tokens
-    rest   whether what was cut is shown as well
+    limit  max_completion_tokens, from 1 to one less than the number of tokens in the reply
+    rest   whether the text that was cut off is also shown
     """
     tokens = [token.text for token in _tokens(reply)]
     shown, lost = "".join(tokens[:limit]), "".join(tokens[limit:])
@@ -60,11 +62,11 @@ def _tokens(reply: ChatCompletion) -> list[Token]:
 
 
 class ReplyCutter(Lab):
-    """The lab: move the limit, and look for the places where a cut leaves no trace in the text.
+    """The lab: move the limit, and look for the positions where a cut leaves no trace in the text.
 
-    reply  whole: it has ended by itself, and has two tokens or more
+    reply  a complete reply, which ended on its own and has at least two tokens
 
-    Raises ValueError where there is nothing to cut.
+    Raises ValueError if there is nothing to cut.
     """
 
     title = "Cut it yourself"

@@ -1,6 +1,6 @@
-"""Lab of chapter 00: one request on its way, and three destinations.
+"""Lab for chapter 00: one request and its way to three destinations.
 
-Only the end changes, never the request. Taught in 00, "Open the box".
+Only the destination changes, never the request. Taught in 00, "Open the box".
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ PARAMS = {
     ],
 }
 
-# The packets move once, for less than five seconds; not at all where the reader wants no motion.
-# They travel from where they begin to where they rest, 330 units.
+# The packets move once, for less than five seconds, and not at all if the reader prefers reduced
+# motion. They travel 330 units from their start to their final position.
 MOTION = """<style>@media (prefers-reduced-motion: no-preference) {
 .coursekit-request-there { animation: coursekit-there 1.6s ease-in-out both }
 .coursekit-request-back { animation: coursekit-back 1.6s ease-in-out 1.9s both } }
 @keyframes coursekit-there { from { transform: translateX(-330px) } }
 @keyframes coursekit-back { from { opacity: 0; transform: translateX(330px) } }
 </style>"""
-# Four boxes, between them an arrow there and an arrow back, each with its packet.
+# Four boxes; between them are an arrow there and an arrow back, each with its packet.
 WIDTH, HEIGHT = 564, 132
 ARROWS = f"""<g fill="none" stroke="{GRAY}" stroke-width="1.5">
 <path d="M101 30h38m-6 -4l6 4l-6 4"/><path d="M139 98h-38m6 -4l-6 4l6 4"/>
@@ -58,9 +58,9 @@ PACKETS = f"""<g class="coursekit-request-there">
 class WireEnd:
     """What is at the other end of the wire.
 
-    transport  the class that the client hands its requests to
-    does       what happens to a request there
-    costs      what it costs, in words
+    transport  the class that the client passes its requests to
+    does       what happens to a request at this end
+    costs      what the request costs, in words
     """
 
     transport: str
@@ -90,7 +90,7 @@ def _from_function(_: httpx2.Request) -> httpx2.Response:
 
 
 def exchange(client: openai.OpenAI) -> tuple[str, str]:
-    """Send the question: the request as text, without its key, and the text of the reply."""
+    """Send the question. Returns the request as text, without its key, and the reply's text."""
     raw = client.chat.completions.with_raw_response.create(**PARAMS)  # type: ignore[call-overload]
     sent = raw.http_request
     request = (
@@ -101,7 +101,7 @@ def exchange(client: openai.OpenAI) -> tuple[str, str]:
 
 
 def view(end: str, request: str, answer: str) -> str:
-    """The request's path to an end and back, and the bytes, as HTML; a pure function.
+    """Return the request's path to an end and back, and the bytes, as HTML; a pure function.
 
     end  one of ENDS
     """
@@ -136,7 +136,8 @@ def _bytes(words: str, color: str) -> str:
 class RequestWire(Lab):
     """The lab: switch the end of the wire and see the same request arrive there.
 
-    Sends the question to a function and to the course's recordings, once; never to the real API.
+    The question is sent once to a function and once to the course's recordings, but never to the
+    real API.
     """
 
     title = "One request, three destinations"

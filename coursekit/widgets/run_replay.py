@@ -1,5 +1,5 @@
-"""Lab of chapter 09: a replay of a capstone run, with every request on a timeline, the level of
-each model's token bucket, the failures that struck, and the shutdown of a model.
+"""Lab for chapter 09: a replay of a capstone run, with every request on a timeline, the level of
+each model's token bucket, the failures, and the shutdown of a model.
 
 Taught in 09 §3.
 """
@@ -25,13 +25,14 @@ from ..foundation.palette import BLUE, GRAY, ORANGE, PURPLE, RED
 from ..throughput import RunSpan
 from .lab import Lab, player
 
-TPM = 30_000  # tokens a minute, of each model: its bucket holds as many
-# pixels: room for "30,000", the bucket, the requests, the scale below
+TPM = 30_000  # tokens per minute for each model, which is also the size of its bucket
+# pixels: room for "30,000", the bucket, the requests, and the scale below them
 TITLE, BUCKET, ROWS, BOTTOM = 14, 44, 150, 20
-STEPS, TICK = 200, 100  # positions of the player; milliseconds between two
+# positions of the player; milliseconds between two positions
+STEPS, TICK = 200, 100
 
-# Outcome -> color and path of its mark, around the place where a request began; an answered
-# request has a bar instead.
+# Outcome -> color and path of its mark, drawn where a request began; an answered request has a bar
+# instead.
 MARKS = {
     "incomplete": (ORANGE, "m0 -3.5l3.5 6h-7z"),
     "refused": (PURPLE, "m-3 0h6"),
@@ -58,7 +59,7 @@ class Run(Protocol):
 
 
 def view(requests: Sequence[RunSpan], at: float) -> str:
-    """The run up to ``at`` seconds, as HTML; a pure function."""
+    """Return the run up to ``at`` seconds as HTML; a pure function."""
     end = max(span.end for span in requests)
     at = min(at, end)
     seen = [span for span in requests if span.start <= at]
@@ -66,7 +67,7 @@ def view(requests: Sequence[RunSpan], at: float) -> str:
         "a request, until its answer is complete": f"background-color:{BLUE}",
         "tokens left in the bucket": f"background-color:{BLUE};opacity:0.3",
     }
-    # the marks of what has happened so far
+    # the marks for what has happened so far
     found = {span.outcome for span in seen}
     for outcome, words in LABELS.items():
         if outcome in found:
@@ -90,7 +91,9 @@ def _counted(seen: Sequence[RunSpan]) -> str:
 
 
 def _lane(model: str, spans: Sequence[RunSpan], at: float, end: float) -> str:
-    """A model: its bucket's level, and its requests one below the other, the first on top."""
+    """Draw a model: its bucket's level, and its requests one below the other, with the first on
+    top.
+    """
     row, top = min(4.0, ROWS / len(spans)), TITLE + BUCKET
     spans = [span for span in spans if span.start <= at]
     said = f"{model}: {_counted(spans)}"
@@ -130,7 +133,7 @@ def _lane(model: str, spans: Sequence[RunSpan], at: float, end: float) -> str:
 
 
 def _bucket(spans: Sequence[RunSpan], at: float, end: float) -> str:
-    """The tokens left, as an area: down with each request, up again with time."""
+    """Draw the tokens left as an area that drops with each request and rises again over time."""
     left, before = float(TPM), 0.0
     points = [(0.0, left)]
     for span in spans:
@@ -155,9 +158,9 @@ def _bucket(spans: Sequence[RunSpan], at: float, end: float) -> str:
 
 
 class RunReplay(Lab):
-    """The lab: play a run, or move to any moment of it.
+    """The lab: play a run, or move to any moment in it.
 
-    score  from ``attempt()``
+    score  the result of ``attempt()``
 
     Raises ValueError for a score without requests.
     """

@@ -1,5 +1,5 @@
-"""Lab of chapter 02: the sampling parameters on real next-token distributions, a garden of texts
-that grows from one of them, and the same settings as a request. Taught in 02, lab.
+"""Lab for chapter 02: the sampling parameters applied to real next-token distributions, a garden of
+texts that grows from one of them, and the same settings as a request. Taught in 02, lab.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from .safe_html import plain, sendable
 from .sampling_view import Settings, compared, request_of, settings_of, view
 from .token_text import percent, visible
 
-LIMIT = 60  # max_completion_tokens of what is sent
-MORE = 20  # draws for each press of the button
-NEXT = 8  # tokens with a button of their own
+LIMIT = 60  # max_completion_tokens in the request
+MORE = 20  # draws per press of the button
+NEXT = 8  # number of tokens that have their own button
 SLIDERS = {
     "temperature": (0, 2, 0.05),
     "top_p": (0, 1, 0.01),
@@ -42,18 +42,19 @@ LOOK: dict[str, Any] = {
     "style": {"description_width": "9.5em"},
     "layout": {"width": "98%"},
 }
-CHOOSE = ("choose …", "")  # not None: ipywidgets shows nothing at all for that
+# not None, for which ipywidgets would show nothing at all
+CHOOSE = ("choose …", "")
 
 
 class SamplingLab(Lab):
-    """The lab: move a slider and see the distribution change; draw from it; let the text grow token
-    by token; send the same settings to the API.
+    """The lab: move a slider and see the distribution change, draw from it, let the text grow token
+    by token, and send the same settings to the API.
 
-    client      from ``connect()``; only "Send" sends a request
+    client      from ``connect()``; only "Send" sends requests
     meter       records the replies; None: the lab's own
-    prompt      the initial one, of ``logits.distribution_names()``
-    model       the one that "Send" requests
-    recordings  where replay mode looks; None: the course's own
+    prompt      the initial prompt, one of ``logits.distribution_names()``
+    model       the model that "Send" requests
+    recordings  the folder that replay mode uses; None: the course's own
     """
 
     title = "The sampling lab"
@@ -96,7 +97,7 @@ class SamplingLab(Lab):
         self.send = button(
             self._send_request,
             description="Send",
-            tooltip="Send the text as it is now, with these settings, through the client",
+            tooltip="Send the current text with these settings through the client",
         )
         self.draw_one = button(
             changing(self._draw_one),
@@ -138,19 +139,20 @@ class SamplingLab(Lab):
 
     @property
     def distribution(self) -> Distribution:
-        """The prompt that is chosen."""
+        """The distribution of the chosen prompt."""
         return load_distribution(self.prompt.value)
 
     @property
     def settings(self) -> Settings:
-        """What the sliders are set to."""
-        # A step of 0.05 makes 0.7000000000000001 of a slider, which is not a recorded temperature.
+        """The sliders' current settings."""
+        # With a step of 0.05, a slider can return 0.7000000000000001, which is not a recorded
+        # temperature.
         return Settings(
             **{name: round(value, 4) for name, value in self.values.items()}
         )
 
     def use(self, settings: Settings) -> None:
-        """Move every slider to these settings."""
+        """Move all sliders to these settings."""
         with self.lock:
             for name, value in asdict(settings).items():
                 self.sliders[name].value = value
@@ -169,12 +171,14 @@ class SamplingLab(Lab):
 
     @property
     def reached(self) -> Distribution | None:
-        """The distribution after the text as it has grown; None: it is not recorded."""
+        """The distribution after the current text; None: it is not recorded."""
         start = self.distribution
         return start.garden.after(start, self.path)
 
     def _name_the_next(self) -> None:
-        """The buttons bear the most probable tokens; one that cannot be drawn cannot be pressed."""
+        """Label the buttons with the most probable tokens; the button of a token that cannot be
+        drawn is disabled.
+        """
         reached = self.reached
         self.back.disabled = not self.path
         self.draw_one.disabled = reached is None
@@ -190,7 +194,7 @@ class SamplingLab(Lab):
                 button.disabled = share == 0
 
     def _change(self, work: Callable[..., object], *args: Any) -> None:
-        """Do what a button is for, and draw."""
+        """Handle a button, and draw."""
         with self.lock:
             work(*args)
             self.draw()
@@ -223,14 +227,16 @@ class SamplingLab(Lab):
         self.use(Settings())
 
     def _begin(self, _: Any) -> None:
-        """A new prompt: what is recorded for it, nothing drawn, nothing answered."""
+        """Start with a new prompt: offer what is recorded for it, and clear the draws and the
+        answer.
+        """
         with self.lock:
             self._offer()
             self.draws, self.path, self.answer.value = 0, (), ""
             self.draw()
 
     def _offer(self) -> None:
-        """The settings that are recorded for the prompt."""
+        """Offer the settings that are recorded for the prompt."""
         wired = wired_to(self.client)
         found = []
         if wired is not None and wired.journal.mode.is_free:
@@ -246,7 +252,7 @@ class SamplingLab(Lab):
             self.use(change["new"])
 
     def _send_request(self) -> None:
-        with self.lock:  # and not while the API works
+        with self.lock:  # not held during the API call
             settings = self.settings
             offers = [option for _, option in self.recorded.options if option]
             request = request_of(
@@ -270,7 +276,7 @@ class SamplingLab(Lab):
 def recorded_settings(
     distribution: Distribution, model: str, recordings: Recordings
 ) -> list[Settings]:
-    """The settings for which replay has an answer to what "Send" sends for this prompt, by
+    """Return the settings for which replay can answer what "Send" sends for this prompt, by
     temperature.
     """
     body = request_of(distribution, Settings(), model, LIMIT)
@@ -278,14 +284,14 @@ def recorded_settings(
     found = []
     for other in recordings.alike(request):
         settings = settings_of(other.body)
-        # Only requests that differ in nothing but these settings.
+        # Only requests that differ in these settings alone.
         if request_of(distribution, settings, model, LIMIT) == other.body:
             found.append(settings)
     return sorted(found, key=lambda settings: tuple(asdict(settings).values()))
 
 
 def answered(request: Any, reply: Any, receipt: Receipt) -> str:
-    """The request's settings, and the reply with its model and receipt, as HTML."""
+    """Send the request. Returns its settings, and the reply with its model and receipt, as HTML."""
     choice = reply.choices[0]
     sent = [
         f"{name}={value!r}"
@@ -305,7 +311,7 @@ def answered(request: Any, reply: Any, receipt: Receipt) -> str:
 
 
 def missed(settings: Settings, offers: list[Settings]) -> str:
-    """What to do if these settings are not recorded, as HTML; others may be."""
+    """Return what to do if these settings are not recorded, as HTML; other settings may be."""
     offer = "This prompt has no recordings; if a prompt has any, <b>recorded</b> lists them."
     if offers:
         choices = "".join(f"<li>{escape(str(each))}</li>" for each in offers)
@@ -314,9 +320,9 @@ def missed(settings: Settings, offers: list[Settings]) -> str:
             f"<b>recorded</b>:<ul>{choices}</ul>"
         )
     return (
-        f"<p><b>There is no recording of this request</b> ({escape(str(settings))}), and replay "
-        f"mode does not ask a model. {offer}</p><p>To let a small model on your machine answer, "
+        f"<p><b>There is no recording for this request</b> ({escape(str(settings))}), and replay "
+        f"mode does not call a model. {offer}</p><p>To let a small model on your machine answer, "
         'use <code>connect(fallback="local")</code> once it is installed (<code>%run -m coursekit '
-        "local install</code> in a cell). To ask the real API, use "
+        "local install</code> in a cell). To call the real API, use "
         '<code>connect(mode="live")</code>, which costs money.</p>'
     )

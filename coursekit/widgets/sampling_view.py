@@ -1,5 +1,5 @@
-"""What the sampling lab shows: a next-token distribution before and after the parameters, and the
-garden of texts that can grow from it. Pure functions to HTML.
+"""The sampling lab's output: a next-token distribution before and after the parameters are applied,
+and the garden of texts that can grow from it. All are pure functions that return HTML.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..sampling import BeforeAfter, before_and_after, probabilities, sample
 from .token_text import label, percent, visible
 
 TOP = 10  # tokens in the table
-LISTED = 20  # draws that are written out
+LISTED = 20  # maximum number of draws that are written out
 DEFAULTS = {  # the API's
     "temperature": 1.0,
     "top_p": 1.0,
@@ -33,19 +33,20 @@ TRACK = "margin:2px 0;background:rgba(128,128,128,0.15)"
 BEFORE, AFTER = f"height:4px;background:{GRAY}", f"height:9px;background:{BLUE}"
 DRAW = f"display:inline-block;margin:1px;padding:0 4px;border:1px solid {GRAY};{MONO}"
 
-# The garden, in units of its drawing: a column for each token that can be added, in it a block for
-# each text, as high as the text is probable. What would be thinner than THIN is part of the rest.
+# The garden, in units of its drawing: a column for each token that can be added, and in it a block
+# for each text, whose height is the text's probability. Blocks that would be thinner than THIN are
+# part of the rest.
 WIDTH, HEIGHT, DEPTH, THIN, LEGIBLE = 720, 280, 4, 2.5, 12
 COLUMN = WIDTH / DEPTH
 EDGE = (
     "<p><b>The edge of the garden.</b> There is no recording beyond this text. "
-    "<b>Step back</b>, and take another path.</p>"
+    "<b>Step back</b> and take another path.</p>"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The lab's parameters, with the API's names, ranges and defaults."""
+    """The lab's parameters, with the API's names, ranges, and defaults."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -55,13 +56,13 @@ class Settings:
 
     @property
     def sampling(self) -> dict[str, float]:
-        """Those that reshape the distribution."""
+        """The parameters that reshape the distribution."""
         return {name: getattr(self, name) for name in DEFAULTS}
 
     @property
     def sent(self) -> dict[str, float]:
-        """As a request names them: temperature and seed always, the others where they are not the
-        default.
+        """The settings as request parameters: temperature and seed always, and the others if they
+        differ from the default.
         """
         values = asdict(self)
         always = ("temperature", "seed")
@@ -81,9 +82,11 @@ class Settings:
 class Block:
     """A block of text in the garden.
 
-    path    the tokens that it adds to the prompt; "" at the end: any of those not drawn
-    share   the probability of its last token, given the others
-    top     from the top of the drawing; ``height`` is the probability of the text, times HEIGHT
+    path    the tokens that the block adds to the prompt; "" at the end: any of the tokens without a
+            block
+    share   the probability of the path's last token, given the others
+    top     the distance from the top of the drawing; ``height`` is the text's probability times
+            HEIGHT
     """
 
     path: tuple[str, ...]
@@ -93,13 +96,13 @@ class Block:
 
 
 def compared(distribution: Distribution, settings: Settings) -> BeforeAfter:
-    """The numbers behind the bars."""
+    """Return the numbers behind the bars."""
     logits, counts = distribution.logits, distribution.counts
     return before_and_after(logits, counts, top=TOP, **settings.sampling)
 
 
 def drawn(result: BeforeAfter, seed: int, draws: int) -> list[int]:
-    """The first ``draws`` tokens that this seed draws, as indices into the distribution."""
+    """Return the first ``draws`` tokens that this seed draws, as indices into the distribution."""
     indices = sample(result.after, np.random.default_rng(seed), draws)
     return [int(index) for index in indices]
 
@@ -110,13 +113,13 @@ def view(
     draws: int = 0,
     path: tuple[str, ...] = (),
 ) -> str:
-    """The text with its garden; the most probable next tokens before and after, what is left to all
-    others, entropy and nucleus; and draws.
+    """Return the text with its garden; the most probable next tokens before and after, the total of
+    all others, entropy, and nucleus; and the draws.
 
     start  the distribution after the prompt, to which the tokens of ``path`` have been added
     draws  how many tokens to sample with the seed; 0: none
 
-    Returns HTML with all text escaped.
+    The result is HTML with all text escaped.
     """
     distribution = start.garden.after(start, path)
     prompt = escape(start.text).replace("\n", "<br>")
@@ -145,7 +148,9 @@ def view(
 def _bars(
     distribution: Distribution, result: BeforeAfter, picks: list[int]
 ) -> str:
-    """A row for each token, and one for all others; a column of counts where there are any."""
+    """Return a row for each token, and one for all others, with a column of counts if there are
+    any.
+    """
     times, counts = Counter(picks), distribution.counts
     columns = {
         "Next token": NAME,
@@ -199,7 +204,7 @@ def _shares(name: str, before: float, after: float) -> list[str]:
 
 
 def _summary(result: BeforeAfter) -> str:
-    """The bars' key, and the two numbers that summarize a distribution."""
+    """Return the key for the bars, and the two numbers that summarize a distribution."""
     return (
         '<p style="margin:4px 0;line-height:1.5">Thin gray bar: before. Thick blue bar: after.<br>'
         f"<b>Entropy</b> {result.entropy_before:.2f} → <b>{result.entropy_after:.2f} bits</b>, "
@@ -225,14 +230,16 @@ def _draws(distribution: Distribution, seed: int, picks: list[int]) -> str:
 def garden(
     start: Distribution, settings: Settings, path: tuple[str, ...]
 ) -> str:
-    """The texts that can grow from the prompt, as a drawing with its key; ``path`` has a frame."""
+    """Return the texts that can grow from the prompt, as a drawing with its key; ``path`` has a
+    frame.
+    """
     blocks = list(blocks_of(start, settings))
     texts = [block for block in blocks if block.path[-1]]
     likely = max(texts, key=lambda block: (len(block.path), block.height))
     alt = (
-        f"Continuations of “{start.text}”, up to {DEPTH} tokens: a column for each token, with "
-        f"blocks whose height is the probability of their text. The most likely of the longest "
-        f"adds “{''.join(likely.path)}”, {percent(likely.height / HEIGHT)}."
+        f"Continuations of “{start.text}”, up to {DEPTH} tokens: a column for each token, "
+        "with blocks whose height is the probability of their text. The most likely of the "
+        f"longest texts adds “{''.join(likely.path)}”, {percent(likely.height / HEIGHT)}."
     )
     key = (
         "The height of a block is the probability of its text; gray is the rest. If nothing "
@@ -244,7 +251,7 @@ def garden(
 
 
 def blocks_of(start: Distribution, settings: Settings) -> Iterator[Block]:
-    """The blocks of the garden, each before those that follow it."""
+    """Return the garden's blocks, each before the blocks that continue it."""
     sampling = tuple(settings.sampling.values())
     waiting = [Block((), 1.0, 0.0, HEIGHT)]
     while waiting:
@@ -272,7 +279,9 @@ def blocks_of(start: Distribution, settings: Settings) -> Iterator[Block]:
 def _likely(
     name: str, path: tuple[str, ...], sampling: tuple[float, ...]
 ) -> list[tuple[str, float]]:
-    """The most probable tokens after a path under these settings; none where it is not stored."""
+    """Return the most probable tokens after a path under these settings; none if the path is not
+    stored.
+    """
     start = load_distribution(name)
     distribution = start.garden.after(start, path)
     if distribution is None:
@@ -308,8 +317,8 @@ def request_of(
     limit: int,
     grown: str = "",
 ) -> dict[str, Any]:
-    """The settings as arguments of ``chat.completions.create``; the prompt, with the text that has
-    ``grown`` from it, is a user message.
+    """Return the settings as arguments for ``chat.completions.create``. The prompt, with the text
+    that has ``grown`` from it, is a user message.
     """
     messages = [{"role": "user", "content": distribution.question + grown}]
     return {
@@ -321,7 +330,7 @@ def request_of(
 
 
 def settings_of(body: Mapping[str, Any]) -> Settings:
-    """The settings of a request's body, the API's defaults where it names none."""
+    """Return the settings in a request's body, with the API's defaults for missing ones."""
     names = (*DEFAULTS, "seed")
     return Settings(
         **{name: body[name] for name in names if body.get(name) is not None}

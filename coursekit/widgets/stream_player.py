@@ -1,7 +1,7 @@
-"""Lab of chapter 04: you are the proxy between a model and four programs that read its stream, and
+"""Lab for chapter 04: you are the proxy between a model and four programs that read its stream, and
 you can cut the wire.
 
-Some of the programs then show their user half of an answer as if it were all of it. Tests compare
+Some of the programs then show their users half of an answer as if it were complete. Tests compare
 ``REPORTS`` with what the SDK and coursekit really do. Taught in 04, lab.
 """
 
@@ -21,8 +21,8 @@ from ..streaming import Timing
 from .lab import NATURAL, Lab, menu, player, row
 
 SPEEDS = {"0.2×": 0.2, "0.5×": 0.5, "1×": 1.0, "2×": 2.0}
-TICK = 50  # ms between two steps of the player in the browser
-STEP = 10  # ms, of the position
+TICK = 50  # milliseconds between two steps of the player in the browser
+STEP = 10  # milliseconds, a step of the position
 
 READERS = (
     "joins the deltas",
@@ -30,10 +30,10 @@ READERS = (
     "joins the deltas, then checks finish_reason",
     "uses stream_text()",
 )
-LATE = READERS[1]  # shows its user nothing before the end
-WHOLE = "■"  # the mark behind a whole answer
-LIES = "no error"  # how the report of a reader begins that treats half an answer as the whole
-# How a cut looks on the wire -> what each of READERS reports, in their order.
+LATE = READERS[1]  # shows its user nothing until the end
+WHOLE = "■"  # the mark after a complete answer
+LIES = "no error"  # the beginning of a report by a reader that treats half an answer as complete
+# How a cut appears on the wire -> what each of READERS reports, in the same order.
 REPORTS = {
     "closed cleanly": (
         "no error: treats the text as the whole answer",
@@ -56,7 +56,8 @@ REPORTS = {
 }
 ENDS = tuple(REPORTS)
 
-# The drawing, in its own units: the wire with the proxy on it, below it the stream's whole time.
+# The drawing, in its own units: the wire with the proxy on it and, below it, the stream's total
+# time.
 WIDTH, WIRE, TRACK, HEIGHT = 900, 22, 74, 80
 LEFT, PROXY, RIGHT = 62, 520, 830
 UNITS_A_SECOND = 360  # how fast the deltas travel along the wire
@@ -66,8 +67,8 @@ UNITS_A_SECOND = 360  # how fast the deltas travel along the wire
 class PlayedStream:
     """A stream that has been read to its end.
 
-    texts   its deltas, in order
-    timing  their arrivals and the total, in seconds since the request
+    texts   the deltas, in order
+    timing  the arrivals and the total, in seconds since the request
     """
 
     texts: Sequence[str]
@@ -87,7 +88,7 @@ class PlayedStream:
         return self.timing.total or 0.0
 
     def arrived(self, at: float) -> int:
-        """How many deltas had arrived ``at`` seconds after the request."""
+        """Return how many deltas had arrived ``at`` seconds after the request."""
         return sum(arrival <= at for arrival in self.timing.arrivals)
 
 
@@ -97,11 +98,11 @@ def frame(
     cut: float | None = None,
     end: str = ENDS[0],
 ) -> str:
-    """The wire and what the four readers show ``at`` seconds after the request, as HTML; a pure
-    function.
+    """Return the wire, and what the four readers show ``at`` seconds after the request, as HTML; a
+    pure function.
 
     cut  seconds after the request at which the wire was cut; None: it was not
-    end  one of ENDS: how the cut looks to the readers
+    end  one of ENDS: how the cut appears to the readers
     """
     reached = min(at, stream.total if cut is None else cut)
     count = stream.arrived(reached)
@@ -131,7 +132,7 @@ def _status(
     if not count:
         return (
             "<b>Cut before the first token.</b> The SDK retries a connection that fails before the "
-            "answer begins (chapter 06). Move forward until text arrives, and cut there."
+            "answer begins (chapter 06). Move forward until text arrives, and then cut."
         )
     if count == len(stream.texts):
         return "<b>Cut too late:</b> the whole answer had already arrived. No reader lies."
@@ -153,7 +154,9 @@ def _card(
     reached: float,
     end: str | None,
 ) -> str:
-    """A reader: what it does, what is on its user's screen, and what it makes of the end."""
+    """Return a reader's card: what the reader does, what is on its user's screen, and how it
+    interprets the end.
+    """
     whole = count == len(stream.texts)
     shown = "".join(stream.texts[:count])
     report = REPORTS[end][place] if end else ""
@@ -171,7 +174,7 @@ def _card(
         color, mark, verdict = RED, "✂", f"✗ lies · {report}"
     else:
         color, mark, verdict = GREEN, "✂", f"✓ honest · {report}"
-    # In a reversed column the browser keeps the end of a growing text in sight.
+    # In a reversed column, the browser keeps the end of a growing text in view.
     screen = (
         f"display:flex;flex-direction:column-reverse;height:7.5em;overflow:auto;padding:6px;"
         f"border:1px solid {GRAY};white-space:pre-wrap"
@@ -187,8 +190,8 @@ def _card(
 def _wire(
     stream: PlayedStream, reached: float, cut: float | None, *, is_cut: bool
 ) -> str:
-    """The deltas on their way from the model to the readers; below, all arrivals on an axis of
-    time.
+    """Draw the deltas on their way from the model to the readers and, below them, all arrivals on a
+    time axis.
     """
     arrivals, end = stream.timing.arrivals, stream.total
     dashes, color, you = (
@@ -220,7 +223,8 @@ def _wire(
 class StreamPlayer(Lab):
     """The lab: play, pause, choose the speed, move along the stream, and cut the wire.
 
-    texts   the deltas of a stream that has been read: ``texts = list(stream)`` of ``stream_text()``
+    texts   the deltas of a stream from ``stream_text()`` that has been read: ``texts =
+            list(stream)``
     timing  ``stream.timing``
     at      the player's initial position, in seconds since the request
 

@@ -1,4 +1,4 @@
-"""Lab of chapter 05: four ways of sending the same requests, under limits that you set.
+"""Lab for chapter 05: four ways of sending the same requests under limits that you set.
 
 Taught in 05, lab.
 """
@@ -31,8 +31,8 @@ from ..throughput import (
 )
 from .lab import Lab, slider
 
-LEFT, RIGHT = 34, 14  # pixels left and right of the drawing
-# pixels: heading, a request, between panels, the scale below
+LEFT, RIGHT = 34, 14  # pixels to the left and right of the drawing
+# pixels: the heading, a request, the space between panels, and the scale below them
 PANEL, ROW, GAP, BOTTOM = 20, 1.1, 8, 30
 CROSS = "M-3 -3l6 6m0 -6l-6 6"
 NAMES = {"concurrency": "the requests in flight", "rpm": "RPM", "tpm": "TPM"}
@@ -40,7 +40,9 @@ HEADS = ("Strategy", "Sent", "Answered", "429", "Seconds", "In flight")
 
 
 def view(load: Load) -> str:
-    """Picture and numbers of a load under every strategy, as HTML; a pure function."""
+    """Return the picture and the numbers for a load under every strategy, as HTML; a pure
+    function.
+    """
     runs = {name: simulate(name, load) for name in STRATEGIES}
     keys = {
         "from a request to its answer": f"background-color:{BLUE}",
@@ -53,11 +55,11 @@ def view(load: Load) -> str:
 
 
 def gantt_svg(runs: Mapping[str, Sequence[Span]]) -> str:
-    """A panel for each run, all on one time scale: a bar for each answered request, a cross for
-    each refused one.
+    """Draw a panel for each run, all on one time scale: a bar for each answered request, and a
+    cross for each refused one.
 
-    runs  name of the run -> its requests in the order in which they were sent; at least one, none
-          empty
+    runs  name of the run -> its requests in the order in which they were sent; at least one run,
+          each with at least one request
     """
     longest = max(outcome_of(spans).seconds for spans in runs.values())
     shapes, words, top = "", "", 0.0
@@ -65,7 +67,7 @@ def gantt_svg(runs: Mapping[str, Sequence[Span]]) -> str:
         bars, marks = _panel(name, spans, longest, top)
         shapes, words = shapes + bars, words + marks
         top += PANEL + ROW * len(spans) + GAP
-    # the scale below all panels: thin lines upwards, and round numbers
+    # the scale below all panels: thin vertical lines, and round numbers
     look = f'fill="{GRAY}" fill-opacity="0.4"'
     for seconds in round_numbers(longest):
         x = seconds / longest * 100
@@ -80,7 +82,7 @@ def gantt_svg(runs: Mapping[str, Sequence[Span]]) -> str:
 def _panel(
     name: str, spans: Sequence[Span], longest: float, top: float
 ) -> tuple[str, str]:
-    """The panel's shapes, and its words and crosses."""
+    """Return the panel's shapes, and its words and crosses."""
     floor = top + PANEL + ROW * len(spans)
     bars, crosses = "", ""
     for row, span in enumerate(spans):
@@ -109,7 +111,7 @@ def _in_words(name: str, spans: Sequence[Span]) -> str:
 
 
 def _law(load: Load, rates: Rates) -> str:
-    """Little's law and the two limits, in words."""
+    """Explain Little's law and the two limits in words."""
     lowest = min(rates.rpm, rates.tpm)
     verdict = f"The limits allow {lowest:,.0f}, so a semaphore stays below them by itself."
     if rates.concurrency > lowest:
@@ -166,7 +168,7 @@ class ThroughputLab(Lab):
 
     @property
     def load(self) -> Load:
-        """What the controls are set to."""
+        """The controls' current settings."""
         return Load(self.requests, **self.values)
 
     def picture(self) -> str:

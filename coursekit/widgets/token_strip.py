@@ -1,5 +1,4 @@
-"""The token strip: text or a chat as the model reads it, token by token, and what it costs as a
-prompt.
+"""The token strip: text or a chat as the model reads it, token by token, and its cost as a prompt.
 
 Taught in 01, lab.
 """
@@ -25,8 +24,9 @@ MODELS = (
     *map(from_table, ("CHAT", "SMALL", "HARDEST", "REASONING")),
     *offered_in("token strip"),
 )
-CHARACTERS = 20_000  # read; more would make typing slow
-BOXES = 300  # drawn
+# maximum number of characters read; more would make typing slow
+CHARACTERS = 20_000
+BOXES = 300  # maximum number of boxes drawn
 
 TEXT = "What is the capital of France?"
 CONVERSATION = (
@@ -51,7 +51,8 @@ LOOKS = (SHORT, *[NUMBER] * 4)
 
 
 def messages_of(text: str) -> list[dict[str, str]]:
-    """The messages of a chat typed as lines: ``role: text`` begins one, other lines continue it.
+    """Return the messages in a chat that is typed as lines: ``role: text`` begins a message, and
+    other lines continue it.
 
     Text before the first role is a user message.
     """
@@ -69,13 +70,13 @@ def messages_of(text: str) -> list[dict[str, str]]:
 
 
 def strip(text: str, model: str = MODELS[0], *, as_chat: bool = False) -> str:
-    """The tokens of ``text`` as boxes with their ids, counts, and the price as a prompt for each of
-    ``MODELS``.
+    """Return the tokens in ``text`` as boxes with their ids, the counts, and the price as a prompt
+    for each of ``MODELS``.
 
-    as_chat  read it as lines ``role: text``; gray boxes then show the tokens that frame the
+    as_chat  read the text as lines ``role: text``; gray boxes then show the tokens that frame the
              messages
 
-    Returns HTML with the text escaped. A long text is cut, and the strip says so.
+    The result is HTML with the text escaped. Long text is cut, and the strip says so.
     """
     read = text[:CHARACTERS]
     messages = messages_of(read)
@@ -105,8 +106,8 @@ def strip(text: str, model: str = MODELS[0], *, as_chat: bool = False) -> str:
 class TokenStrip(Lab):
     """The lab: type, and see the strip change.
 
-    kind   how the text is read initially, one of ``KINDS``
-    model  the initial choice, one of ``MODELS``
+    kind   how the text is initially read, one of ``KINDS``
+    model  the initial model, one of ``MODELS``
 
     Raises ValueError for a kind or a model that is not offered.
     """
@@ -169,7 +170,9 @@ def _box(label: str, below: str, look: str) -> str:
 
 
 def _prices(counts: dict[str, int], chosen: str, *, as_chat: bool) -> str:
-    """A row for each model: its count, its price, and what this prompt costs without the reply."""
+    """Return a row for each model: its count, its price, and the cost of this prompt without the
+    reply.
+    """
     left_out = "the reply" if as_chat else "the chat frame and the reply"
     caption = f"As input, at prices as of {ON}, without {left_out}."
     rows, weights = [], []

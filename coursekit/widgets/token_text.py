@@ -1,4 +1,6 @@
-"""How labs write a token, its probability, and a count: nothing invisible, nothing endless."""
+"""Labels for tokens, probabilities, and counts in labs: invisible characters are made visible, and
+long text is cut.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ LONGEST = 40  # characters of a token that are shown
 
 
 def visible(text: str) -> str:
-    """A token's text with its blanks and its invisible characters made visible (not yet
+    """Return a token's text with its spaces and invisible characters made visible (not yet
     escaped).
     """
     shown = "".join(
@@ -21,19 +23,23 @@ def visible(text: str) -> str:
 
 
 def label(text: str) -> str:
-    """A token in a line: visible, cut where it is long; "(empty)" for one without any text."""
+    """Return a token on one line, visible, and cut if it is long; "(empty)" for a token without
+    text.
+    """
     if not text:
         return "(empty)"
     return visible(text[:LONGEST]) + ("…" if len(text) > LONGEST else "")
 
 
 def plural(count: int, thing: str) -> str:
-    """A count and what is counted: "1 token", "1,200 tokens"."""
+    """Return a count with its noun: "1 token", "1,200 tokens"."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def percent(probability: float) -> str:
-    """A probability between 0 and 1 with about two digits: "48%", "3.1%", "<0.1%", ">99.9%"."""
+    """Format a probability between 0 and 1 with about two digits: "48%", "3.1%", "<0.1%",
+    ">99.9%".
+    """
     if 0 < probability < 0.001:
         return "<0.1%"
     if 0.999 < probability < 1:

@@ -1,5 +1,5 @@
-"""A conversation in drawings quick enough for a slider: its turns as stacked bars with the cost so
-far, and the context of one turn, message by message.
+"""Drawings of a conversation that are fast enough for a slider: its turns as stacked bars with the
+cost so far, and the context of one turn, message by message.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..foundation.palette import BLUE, GRAY, GREEN, ORANGE, RED
 from ..pricing import Usage, dollars
 from .plot import Plot
 
-WIDTH, HEIGHT = 760, 270  # of the drawing, in its own units
+WIDTH, HEIGHT = 760, 270  # size of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 62, 62, 14, 34  # margins
 COLORS = {"cached": GREEN, "input": BLUE, "output": ORANGE}
 DOTS = (
@@ -22,7 +22,7 @@ DOTS = (
     f'<rect width="6" height="6" fill="{COLORS["cached"]}"/>'
     '<circle cx="3" cy="3" r="1.2" fill="white"/></pattern></defs>'
 )
-# told apart by more than color
+# distinguished by more than color
 FILLS = COLORS | {"cached": "url(#coursekit-dots)"}
 CSS_DOTS = "background-image:radial-gradient(white 22%,transparent 26%);background-size:6px 6px"
 KEYS = {
@@ -35,16 +35,16 @@ FORGOTTEN = f'fill="none" stroke="{GRAY}" stroke-dasharray="3 2"'
 BAND, BETWEEN = (
     26,
     18,
-)  # the height of a row of messages, and of the words above it
+)  # the height of a row of messages, and of the words above the row
 
 
 def turn_bars(
     turns: Sequence[Usage], spent: Sequence[Decimal], alt: str
 ) -> str:
-    """The turns as SVG with its legend, as HTML.
+    """Return the turns as an SVG drawing with its legend, as HTML.
 
-    turns  the tokens of each turn, at least one
-    spent  US dollars after each of them
+    turns  the tokens in each turn; at least one turn
+    spent  US dollars spent after each turn
     alt    what the picture shows, in words
     """
     most = max(turn.prompt + turn.completion for turn in turns)
@@ -55,7 +55,7 @@ def turn_bars(
     for number, turn in enumerate(turns):
         x, width = plot.x(number + 0.08), plot.x(0.84) - LEFT
         below, bottom = 0, plot.y(0)
-        # from the bottom up; the cache holds a prompt's beginning
+        # from the bottom up; what the cache holds is the beginning of a prompt
         parts = {
             "cached": turn.cached,
             "input": turn.prompt - turn.cached,
@@ -93,12 +93,12 @@ def turn_bars(
 def context_strip(
     messages: Sequence[ContextMessage], reply: int, window: int, longest: int
 ) -> str:
-    """The messages of one turn as blocks, as HTML with a legend: the whole conversation and, below
-    it, what is sent, against the wall of the context window.
+    """Return the messages in one turn as blocks, as HTML with a legend: the whole conversation and,
+    below it, the part that is sent, next to the wall of the context window.
 
-    reply    tokens of the reply to come
-    window   tokens of the model's context window
-    longest  tokens of the longest row that is to be drawn on the same scale
+    reply    tokens in the reply to come
+    window   tokens in the model's context window
+    longest  tokens in the longest row that has to be drawn to the same scale
     """
     scale = WIDTH / (longest * 1.02)
     below = BETWEEN + BAND + BETWEEN
@@ -127,8 +127,8 @@ def context_strip(
 def _band(
     messages: Sequence[ContextMessage], reply: int, scale: float, y: float
 ) -> str:
-    """Messages in a row, and the reply: of each its cached part, then the rest; a hollow block for
-    one that is forgotten.
+    """Draw the messages and the reply in a row. Each message has its cached part first, then the
+    rest; a forgotten message is a hollow block.
     """
     edge = 'stroke="white" stroke-width="0.5"'
     x, parts = 0.0, ""
@@ -146,7 +146,7 @@ def _band(
 
 
 def _wall(window: int, scale: float, y: float) -> str:
-    """The end of the context window; an arrow if it is farther away than the drawing is wide."""
+    """Draw the end of the context window, or an arrow if the end is beyond the drawing's width."""
     x = window * scale
     if x <= WIDTH:
         return rect(x - 3, y - 4, 4, BAND + 8, f'fill="{RED}"') + text(

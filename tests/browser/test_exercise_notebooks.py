@@ -105,7 +105,7 @@ def test_an_exercise_is_done_and_the_map_fills(
     write(chapter, to_write, solved)
     output = run(chapter, to_check)
     expect(output).to_contain_text(f"✓ {name}: passed", timeout=SECONDS)
-    expect(output).to_contain_text("exercises of this chapter are done")
+    expect(output).to_contain_text("exercises in this chapter are done")
     picture(chapter, f"{stem}-4-passed")
     assert chapter.errors == []
     assert chapter.outside == []

@@ -125,7 +125,7 @@ def test_each_control_does_what_it_says(page: ChapterPage) -> None:
 
     cell.get_by_role("button", name="Send").press("Enter")
     expect(
-        cell.get_by_text("There is no recording of this request")
+        cell.get_by_text("There is no recording for this request")
     ).to_be_visible()
     cell.get_by_label("recorded").select_option(
         "temperature 0, frequency_penalty 0.5, seed 1"

@@ -188,7 +188,7 @@ def test_a_deleted_check_cell_loses_nothing(
     )
     count = len(exercises_of("01_basics"))
     assert (
-        f"{count - 1} of {count} exercises of this chapter are done. Open: prompt_tokens."
+        f"{count - 1} of {count} exercises in this chapter are done. Open: prompt_tokens."
         in last
     )
 

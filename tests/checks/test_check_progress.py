@@ -47,7 +47,7 @@ def test_a_pass_is_kept_and_told(kept: Path) -> None:
     names = [exercise.name for exercise in exercises_of("01_basics")]
     left = ", ".join(name for name in names if name != "models_at_risk")
     assert verdict.notes == (
-        f"1 of {len(names)} exercises of this chapter are done. Open: {left}.",
+        f"1 of {len(names)} exercises in this chapter are done. Open: {left}.",
     )
     assert json.loads(kept.read_text()) == {
         "passed": {"01_basics": ["models_at_risk"]},
@@ -58,7 +58,7 @@ def test_a_pass_is_kept_and_told(kept: Path) -> None:
     for name in names:
         progress.passed_now("01_basics", name)
     assert basics.models_at_risk(models_at_risk).notes == (
-        f"All {len(names)} exercises of this chapter are done.",
+        f"All {len(names)} exercises in this chapter are done.",
     )
 
 

@@ -236,7 +236,7 @@ def test_hints_are_graded() -> None:
     assert [asked.hint(n).text for n in (1, 2, 3)] == [
         f"Hint {n} of 3 for double: {HINTS[n - 1]}" for n in (1, 2, 3)
     ]
-    with pytest.raises(ValueError, match="hints 1 to 3"):
+    with pytest.raises(ValueError, match="numbered 1 to 3"):
         asked.hint(4)
 
 

@@ -1,6 +1,6 @@
-"""Checks of chapter 05: requests side by side, under a bound, and under two limits.
+"""Checks for chapter 05: concurrent requests without a bound, with a bound, and under two limits.
 
-All of it runs in an event loop of virtual time.
+All checks run in an event loop with virtual time.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from ..engine.running import NotAwaitable
 from ..engine.script import Script
 
 MODEL = "gpt-4o-mini"
-LATENCY = 2.0  # seconds of a request in the cases of send_all
-# when these cases begin: not at 0, or a clock that was read wrongly would not be noticed
+LATENCY = 2.0  # seconds for a request in the cases of send_all
+# when these cases begin; not 0, because a clock that was read incorrectly would not be noticed
 BEGIN = 7.0
-LATE = 1.05  # of the least time is still well scheduled
-TINY = 1e-4  # of a request or a token: the account forgives what floating point leaves over
-TICK = 1e-3  # seconds: what the loop's shortest timers may add up to
+LATE = 1.05  # times the least time still counts as well scheduled
+# of a request or a token: the account tolerates floating-point errors
+TINY = 1e-4
+TICK = 1e-3  # seconds that the loop's shortest timers may add up to
 
-Use = tuple[str, float, float]  # a method of a bucket, its amount, its now
+Use = tuple[str, float, float]  # a bucket's method, its amount, its now
 
 chapter = Chapter(__file__)
 
@@ -40,14 +41,14 @@ def binding_limit(
     expects: list[Any],
     why: str = "",
 ) -> Case:
-    """Which of three limits a run meets first, and the rate that it allows."""
+    """Which of three limits a run reaches first, and the rate that this limit allows."""
     given = (concurrency, latency, rpm, tpm, tokens)
     return call(*given, expects=tuple(expects), why=why)
 
 
 @chapter.exercise
 def ask_all(prompts: Sequence[str], seconds: Sequence[float]) -> Case:
-    """The answers to many prompts, all asked at once, in the order of the prompts."""
+    """The answers to many prompts, all sent at once, in the order of the prompts."""
     takes = dict(zip(prompts, seconds, strict=True))
 
     async def run(function: Function) -> Any:
@@ -112,7 +113,7 @@ def bounded_map(
     cancelled_at: float = 0.0,
     why: str = "",
 ) -> Case:
-    """An async function over many items, a few at a time, failures kept as values."""
+    """An async function applied to many items, a few at a time, with failures kept as values."""
     if cancelled_at:
         return _cancelled(items, limit, cancelled_at, why)
 
@@ -170,7 +171,7 @@ def _alike(result: Any, expected: Any) -> bool:
 def _cancelled(
     items: list[float], limit: int, cancelled_at: float, why: str
 ) -> Case:
-    """bounded_map, cancelled while some of the items have not started."""
+    """Return a case in which bounded_map is cancelled before some of the items have started."""
 
     async def run(function: Function) -> Any:
         work = Work()
@@ -178,7 +179,8 @@ def _cancelled(
         await asyncio.sleep(cancelled_at)
         task.cancel()
         ended = (await asyncio.gather(task, return_exceptions=True))[0]
-        await asyncio.sleep(0.1)  # for those who cancel without waiting for it
+        # for learners who cancel without waiting for the end
+        await asyncio.sleep(0.1)
         now = work.now
         await asyncio.sleep(60)
         cancelled = isinstance(ended, asyncio.CancelledError)
@@ -202,7 +204,8 @@ class Work:
 
     fails    the items that raise an error: a ValueError for a whole number, otherwise an OSError
     answers  what is returned for each number; None: its text
-    started  the items, in the order in which they were started; now, most: in flight at once
+    started  the items, in the order in which they were started; now, most: how many are, or were at
+             most, in flight at once
     """
 
     def __init__(
@@ -236,7 +239,7 @@ class Work:
         return kind(f"no answer to {item!r}")
 
     def result(self, item: float) -> Any:
-        """The outcome for an item."""
+        """Return the outcome for an item."""
         return self.error(item) if item in self.fails else self.answer(item)
 
 
@@ -248,7 +251,7 @@ def TokenBucket(
     amounts: Sequence[float] = (),
     why: str = "",
 ) -> Case:
-    """A budget that begins full and refills evenly."""
+    """A budget that starts full and refills evenly."""
     if amounts:
         return _waited(a_minute, begin, amounts)
 
@@ -288,7 +291,7 @@ def TokenBucket(
 
 
 def _waited(a_minute: int, begin: float, amounts: Sequence[float]) -> Case:
-    """A ``TokenBucket`` from which each amount is taken after exactly its wait."""
+    """Return a case in which each amount is taken from a ``TokenBucket`` after exactly its wait."""
 
     def run(make: Callable[..., Any]) -> Any:
         bucket, now, taken = make(a_minute, begin), begin, 0
@@ -305,7 +308,7 @@ def _waited(a_minute: int, begin: float, amounts: Sequence[float]) -> Case:
 
 
 class Bucket:
-    """The reference of TokenBucket, and the account behind ``send_all``: a level of tokens at a
+    """The reference for TokenBucket, and the account behind ``send_all``: a level of tokens at a
     time.
     """
 
@@ -313,7 +316,7 @@ class Bucket:
         self.a_minute, self.at, self.level = a_minute, at, float(a_minute)
 
     def refilled(self, now: float) -> float:
-        """The level at ``now``."""
+        """Return the level at ``now``."""
         self.level = min(
             self.a_minute, self.level + (now - self.at) * self.a_minute / 60
         )
@@ -321,11 +324,11 @@ class Bucket:
         return self.level
 
     def wait(self, amount: float, now: float) -> float:
-        """Seconds until there is room."""
+        """Return the seconds until there is room."""
         return max(0.0, (amount - self.refilled(now)) * 60 / self.a_minute)
 
     def take(self, amount: float, now: float) -> bool:
-        """Whether there was room; if so, it is taken."""
+        """Take the amount if there is room. Returns whether there was."""
         if self.refilled(now) < amount - TINY:
             return False
         self.level -= amount
@@ -340,7 +343,7 @@ def send_all(
     least: float | None = None,
     why: str = "",
 ) -> Case:
-    """Many requests under two limits, without a 429, in nearly the least time."""
+    """Many requests under two limits, without a 429, in nearly the shortest possible time."""
     each = [size for number, size in tokens for _ in range(number)]
 
     async def run(function: Function) -> Any:
@@ -351,7 +354,7 @@ def send_all(
             returned = await _used(function, send, each, rpm, tpm)
         except Exception as error:
             if least is None and isinstance(error, ValueError):
-                await asyncio.sleep(60)  # what was started before goes on
+                await asyncio.sleep(60)  # what was started before continues
                 return {"raised": "ValueError", "sent": sum(send.sent)}
             if least is None or not send.refused:
                 raise
@@ -370,7 +373,7 @@ def send_all(
             "each sent once": True,
             "returned": [f"answer {number}" for number in range(len(each))],
             "seconds": Matching(
-                f"at most {most:.2f} (5 % above {least:.2f})",
+                f"at most {most:.2f} (5% above {least:.2f})",
                 lambda got: got <= most + TICK,
             ),
         }
@@ -385,8 +388,8 @@ def send_all(
 
 
 class Sender:
-    """``await sender(number)`` sends a request to an account with two limits, which refuses what is
-    too much.
+    """``await sender(number)`` sends a request to an account with two limits, which refuses
+    requests that exceed them.
     """
 
     def __init__(self, tokens: Sequence[int], rpm: int, tpm: int) -> None:
@@ -419,8 +422,8 @@ async def _used(
     *more: Any,
     once: bool = False,
 ) -> Any:
-    """The result of ``function(first, items, *more)``; once: the items are an iterator. Raises
-    NotAwaitable for a plain function, and Misuse if the items were changed.
+    """Return the result of ``function(first, items, *more)``; once: the items are an iterator.
+    Raises NotAwaitable for a plain function, and Misuse if the items were changed.
     """
     given = list(items)
     promised = function(first, iter(given) if once else given, *more)
@@ -432,5 +435,5 @@ async def _used(
 
 
 def _now() -> float:
-    """The loop's time, without what its shortest timers add."""
+    """Return the loop's time without what its shortest timers add."""
     return round(asyncio.get_running_loop().time(), 3)

@@ -1,5 +1,5 @@
-"""Checks of chapter 01: what a reply holds, what a prompt counts, what a call costs, and how long a
-model lives.
+"""Checks for chapter 01: what a reply contains, how many tokens a prompt has, what a call costs,
+and when a model is shut down.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def prompt_tokens(
     by: str = "tokens",
     why: str = "",
 ) -> Case:
-    """The prompt tokens of a chat with gpt-4o."""
+    """The number of prompt tokens in a chat with gpt-4o."""
     return call(messages, COUNTS[by], expects=exactly(expects), why=why)
 
 
@@ -54,7 +54,7 @@ def cost_split(
     why: str = "",
     **bill: Any,
 ) -> Case:
-    """What each kind of token of a call costs, in dollars."""
+    """What each kind of token in a call costs, in dollars."""
     return call(usage(**bill), price, expects=expects, why=why)
 
 
@@ -103,7 +103,7 @@ def models_at_risk(
     today: datetime.date = TODAY,
     why: str = "",
 ) -> Case:
-    """The models that will be shut down within some days."""
+    """The models that will be shut down within a number of days."""
     shown = ", ".join(f"{name}: {day or None}" for name, day in dates.items())
     return call(
         listing(dates),
@@ -116,7 +116,9 @@ def models_at_risk(
 
 
 def listing(dates: dict[str, str]) -> list[Any]:
-    """What ``client.models.list()`` has: models with these shutdown dates, "" for None."""
+    """Return what ``client.models.list()`` has: models with these shutdown dates, where "" means
+    None.
+    """
     from openai.types import Model
 
     facts = {"created": 1_795_348_800, "object": "model", "owned_by": "system"}

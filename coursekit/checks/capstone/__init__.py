@@ -1,8 +1,8 @@
-"""The capstone of chapter 09: 200 support tickets, a hostile simulated API, and a score on five
+"""The capstone in chapter 09: 200 support tickets, a hostile simulated API, and a score on five
 axes.
 
-Nothing here ever asks the real API, whatever the mode: the client is the SDK's, what answers it is
-simulated.
+Nothing here ever calls the real API, whatever the mode: the client is the SDK's, but the API that
+answers is simulated.
 
 Taught in 09 §1.
 """

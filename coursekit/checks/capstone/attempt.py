@@ -1,5 +1,4 @@
-"""Run a learner's ``solve`` against the hostile API, in virtual time, and score what it hands
-over.
+"""Run a learner's ``solve`` against the hostile API, in virtual time, and score what it returns.
 
 Taught in 09 §1.
 """
@@ -35,27 +34,30 @@ from .waste import wasted
 Solve = Callable[
     ..., Awaitable[tuple[Mapping[str, str | None], Decimal | float]]
 ]
-# their headers show the tokens left
+# these have headers with the number of tokens left
 METERED = (
     "answered",
     "incomplete",
     "refused",
 )
-SECONDS = 60.0  # of computing, for a whole run; a good one takes two or three
-NO_MATH = "mathjax_ignore tex2jax_ignore"  # two dollar signs in a cell would become a formula
+SECONDS = 60.0  # of computing, for a whole run; a good run takes two or three
+# Without it, two dollar signs in a cell would be rendered as a formula.
+NO_MATH = "mathjax_ignore tex2jax_ignore"
 
 
 class RunEnded(RuntimeError):
-    """The run was ended because it would not end by itself; the message says at which limit."""
+    """The run was stopped because it would not have ended on its own; the message names the limit
+    that it reached.
+    """
 
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """What a run is worth; shows itself as a table.
+    """A run's score, which is displayed as a table.
 
-    facts     what it came to
-    seed      of the API that it met
-    requests  of the run, in the order in which they were sent, for ``widgets.run_replay``
+    facts     the facts of the run
+    seed      the seed of the run's API
+    requests  the run's requests, in the order in which they were sent, for ``widgets.run_replay``
     """
 
     facts: Facts
@@ -64,12 +66,12 @@ class ScoredRun:
 
     @cached_property
     def points(self) -> dict[str, float]:
-        """The points of each axis, 0 to 20."""
+        """The points for each axis, 0 to 20."""
         return points(self.facts)
 
     @property
     def total(self) -> float:
-        """0 to 100."""
+        """The total points, 0 to 100."""
         return sum(self.points.values())
 
     def __repr__(self) -> str:
@@ -104,22 +106,22 @@ class ScoredRun:
 
 
 def attempt(solve: Solve, *, seed: int = 1) -> ScoredRun:
-    """Let ``solve`` answer the 200 tickets, and score it. The same seed gives the same score;
-    nothing is ever spent.
+    """Let ``solve`` answer the 200 tickets, and score the result. The same seed gives the same
+    score; nothing is ever spent.
 
     solve  an async function: client, tickets, budget -> (answers, cost). The client is the SDK's
            AsyncOpenAI, the tickets are a list of ``Ticket``, the budget is dollars (Decimal); the
-           answers map each ticket's id to the model's text, or to None if there is none; the
-           cost is what solve thinks that it spent, in dollars
-    seed   of the API: the order of the tickets, what fails and when, and after how many answers a
-           model is gone
+           answers map each ticket's id to the model's text, or to None if there is none; the cost
+           is what ``solve`` thinks it spent, in dollars
+    seed   the API's seed, which determines the order of the tickets, what fails and when, and after
+           how many answers a model is shut down
 
     Time is virtual, including that of ``asyncio.sleep`` and of the SDK's own waits. Use these for
-    waiting, and not ``time.sleep``.
+    waiting, not ``time.sleep``.
 
-    Raises what ``solve`` raises, with a note on what was lost by it; TypeError or ValueError for
-    answers that cannot be read; RunEnded for a run that can never end, or that takes more than
-    2,000 requests, two hours of virtual time, or a minute of computing.
+    Raises what ``solve`` raises, with a note about what was lost; TypeError or ValueError for an
+    invalid result; RunEnded for a run that can never end, or that takes more than 2,000 requests,
+    two hours of virtual time, or a minute of computing.
     """
     apis: list[HostileApi] = []
 
@@ -131,7 +133,7 @@ def attempt(solve: Solve, *, seed: int = 1) -> ScoredRun:
             if not inspect.isawaitable(promised):
                 raise NotAwaitable
             result = await promised
-            # The class's own method: solve() may have put another one on the loop.
+            # The class's own method, because solve() may have replaced the loop's.
             return result, VirtualTimeLoop.time(cast(VirtualTimeLoop, loop))
 
     with seeded_jitter(seed):
@@ -162,7 +164,7 @@ def attempt(solve: Solve, *, seed: int = 1) -> ScoredRun:
 
 
 def _spans(api: HostileApi, seconds: float) -> Iterator[RunSpan]:
-    """The requests of the run; one that was still in flight ends with it."""
+    """Return the run's requests; one that is still in flight ends with the run."""
     received = (
         attempt for attempt in api.ledger if attempt.code != "no_access"
     )
@@ -227,7 +229,7 @@ def _facts(
 def _read(
     delivered: Any, tickets: list[Ticket]
 ) -> tuple[Mapping[str, str | None], Decimal]:
-    """What solve returned, checked. Raises TypeError or ValueError."""
+    """Check what solve returned, and return it. Raises TypeError or ValueError."""
     if not (
         isinstance(delivered, tuple)
         and len(delivered) == 2
@@ -244,8 +246,8 @@ def _read(
         or not 0 <= cost < float("inf")
     ):
         raise TypeError(
-            f"The cost that solve() returned is {cost!r:.40}. It must be dollars, 0 or"
-            " more."
+            f"The cost that solve() returned is {cost!r:.40}. It must be an"
+            " amount in dollars, 0 or more."
         )
     ids = {ticket.id for ticket in tickets}
     for name, text in answers.items():

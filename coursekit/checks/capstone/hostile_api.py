@@ -1,5 +1,5 @@
-"""The capstone's API: the offline API with an account, a script of failures, and models of which
-one will be gone.
+"""The capstone's API: the offline API with an account, a script of failures, and models, one of
+which will be shut down.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from .tickets import Ticket, tickets_of
 if TYPE_CHECKING:
     import openai
 
-BUDGET = Decimal("0.50")  # dollars, of the account
-RPM, TPM = 500, 30_000  # of each model by itself
-MOST_REQUESTS, MOST_SECONDS = 2_000, 7_200.0  # of a run; beyond, it is ended
+BUDGET = Decimal("0.50")  # dollars in the account
+RPM, TPM = 500, 30_000  # for each model separately
+MOST_REQUESTS, MOST_SECONDS = 2_000, 7_200.0  # in a run; more than this ends it
 ORGANIZATION = "org-tidewater"
 NO_KEY = "the-capstone-needs-no-key"
 
 
 class Stopped(SystemExit):
-    """Ends a run that would not end by itself. As a SystemExit it passes ``except Exception`` and
-    asyncio's tasks.
+    """Raised to stop a run that would not end on its own. Because it is a SystemExit, ``except
+    Exception`` and asyncio's tasks let it pass.
     """
 
 
@@ -44,9 +44,9 @@ class Stopped(SystemExit):
 class SentRequest:
     """One request as the server saw it. Times are seconds since the run began.
 
-    ticket  its id; None if the request is about none
-    raw     its body
-    whole   whether it got a whole answer: status 200, all of it sent, finish_reason "stop"
+    ticket  the ticket's id; None if the request is not about a ticket
+    raw     the body
+    whole   whether it got a complete answer: status 200, all of it sent, finish_reason "stop"
     """
 
     ticket: str | None
@@ -58,9 +58,10 @@ class SentRequest:
 
 
 class HostileApi:
-    """The outermost layer: it records the requests, and lets only chat completions through.
+    """The outermost layer, which records the requests and accepts only chat completions.
 
-    seed  of the order of the tickets, the script, the model's death, the case numbers
+    seed  determines the order of the tickets, the script, the model's shutdown, and the case
+          numbers
     """
 
     def __init__(self, seed: int) -> None:
@@ -79,7 +80,8 @@ class HostileApi:
             seed=seed,
         )
         self.requests: list[SentRequest] = []
-        self.ledger = Ledger()  # as the client's side saw the same requests
+        # the same requests as the client's side saw them
+        self.ledger = Ledger()
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         now = self.clock.now()
@@ -108,8 +110,8 @@ class HostileApi:
         return answer
 
     def client(self) -> openai.AsyncOpenAI:
-        """The SDK's own client, which this API answers. It belongs to the event loop it is made
-        in.
+        """Return the SDK's own client, which this API answers. The client belongs to the event loop
+        in which it is created.
         """
         import openai
 
@@ -129,7 +131,7 @@ class HostileApi:
 
 
 def script(rng: random.Random) -> list[Fault]:
-    """What goes wrong, in the order of this rng: 24 requests fail for any client."""
+    """Return what goes wrong, in an order drawn from this rng: 24 requests fail for any client."""
     troubles = [
         [
             Fault(

@@ -1,8 +1,8 @@
-"""The scores of this machine's attempts: a small file beside that of the progress, never in the
-repository.
+"""The scores of the attempts on this machine, in a small file next to the progress file, never in
+the repository.
 
-It lies where ``coursekit.progress`` has its own (COURSEKIT_PROGRESS), as capstone.json; with "off"
-nothing is saved.
+The file is called capstone.json and is in the same folder as the file of ``coursekit.progress``
+(COURSEKIT_PROGRESS); with "off", nothing is saved.
 
 Taught in 09 §4.
 """
@@ -20,12 +20,13 @@ from ...foundation.markup import NAME, NUMBER, table
 from .attempt import ScoredRun
 from .scoring import AXES
 
-MOST, LONGEST = 50, 60  # attempts, the best ones; characters of a name
+# how many attempts are kept (the best ones), and the maximum length of a name
+MOST, LONGEST = 50, 60
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One attempt: its name, the seed of its API, and the points of each axis."""
+    """One attempt: its name, its API's seed, and the points for each axis."""
 
     name: str
     seed: int
@@ -37,15 +38,15 @@ class Row:
 
     @property
     def shown(self) -> list[str]:
-        """The points of each axis, as text."""
+        """The points for each axis, as text."""
         return [f"{self.points[axis]:.1f}" for axis in AXES]
 
 
 class Scoreboard:
-    """Attempts, the best first; shows itself as a table.
+    """Attempts, the best first, displayed as a table.
 
-    rows   in any order; of two with the same name and seed the better one counts
-    notes  what the learner should know besides
+    rows   the attempts, in any order; of two with the same name and seed, the better one counts
+    notes  what else the learner should know
     """
 
     def __init__(self, rows: Iterable[Row], notes: Iterable[str] = ()) -> None:
@@ -86,15 +87,15 @@ class Scoreboard:
 def keep(name: str, score: ScoredRun) -> Scoreboard:
     """Save a score under a name, and show all of them. If it cannot be saved, the board says why.
 
-    name  of the attempt, 1 to 60 characters. Raises ValueError for another length, TypeError for
-          anything that is not a score.
+    name  the attempt's name, 1 to 60 characters. Raises ValueError for another length, TypeError
+          for anything that is not a score.
     """
     if not isinstance(score, ScoredRun):
         raise TypeError(
-            "keep() takes the score that attempt() returns, and this is a"
+            "keep() takes the score that attempt() returns, but got"
             f" {type(score).__name__}."
         )
-    # half a character cannot be shown
+    # half a character (a lone surrogate) cannot be shown
     shown = str(name).encode("utf-8", "replace").decode()
     name = " ".join(shown.split())
     if not 1 <= len(name) <= LONGEST:
@@ -125,13 +126,13 @@ def keep(name: str, score: ScoredRun) -> Scoreboard:
 
 
 def place() -> Path | None:
-    """The file; None if nothing is saved."""
+    """Return the file's path; None if nothing is saved."""
     beside = progress.place()
     return None if beside is None else beside.with_name("capstone.json")
 
 
 def saved() -> Scoreboard:
-    """All scores that were saved; none if the file is missing or damaged."""
+    """Return all saved scores; none if the file is missing or damaged."""
     path = place()
     return Scoreboard(
         []

@@ -1,4 +1,4 @@
-"""The rubric: five axes of 20 points, from what a run came to. Pure arithmetic."""
+"""The rubric: five axes of 20 points each, calculated from a run's facts. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ ANSWERED, SPEND, TIME, WASTE, TRUNCATION = AXES = (
     "wasted retries",
     "silent truncation",
 )
-POINTS = 20.0  # of each axis
-FAST, SLOW = 15.0, 180.0  # seconds: all points for the time, and none
+POINTS = 20.0  # for each axis
+# seconds: all points up to the first, none from the second on
+FAST, SLOW = 15.0, 180.0
 PER_WASTED = 5.0  # wasted requests cost a point
-PER_TRUNCATED = 2.0  # points cost each answer that is passed off as whole
-HONEST = Decimal("0.10")  # a report may be wrong by this part of the bill
+PER_TRUNCATED = 2.0  # points are lost for each incomplete answer that is passed off as complete
+HONEST = Decimal("0.10")  # a report may be wrong by this share of the bill
 
 RUBRIC = (
     (
@@ -47,8 +48,8 @@ class Facts:
     """The facts of a run.
 
     tickets    how many there were, 1 or more
-    answered   of them, with a whole answer that the API gave in this run
-    truncated  texts delivered that are not a whole answer; None instead of text is honest, and
+    answered   how many of them have a complete answer that the API gave in this run
+    truncated  delivered texts that are not complete answers; None instead of text is honest and
                costs nothing here
     spent      dollars on the account's bill; ``reported``: dollars in the program's own report
     seconds    of virtual time
@@ -67,12 +68,12 @@ class Facts:
 
     @property
     def report_holds(self) -> bool:
-        """Whether the report is within a tenth of the bill."""
+        """Whether the report differs from the bill by at most a tenth of it."""
         return abs(self.reported - self.spent) <= HONEST * self.spent
 
 
 def points(facts: Facts) -> dict[str, float]:
-    """The points of each axis, 0 to 20, by the rubric."""
+    """Return the points for each axis, 0 to 20, according to the rubric."""
     share = facts.answered / facts.tickets
     left = max(0.0, float(1 - facts.spent / facts.budget))
     full = {
@@ -87,7 +88,7 @@ def points(facts: Facts) -> dict[str, float]:
 
 
 def reasons(facts: Facts) -> dict[str, str]:
-    """The reasons for the points on each axis, in a few words."""
+    """Return the reasons for the points on each axis, in a few words."""
     bill = f"{dollars(facts.spent)} of {dollars(facts.budget)}"
     waste = [f"{count} {reason}" for reason, count in facts.wasted.items()]
     return {
@@ -107,5 +108,5 @@ def reasons(facts: Facts) -> dict[str, str]:
 
 
 def counted(number: int, what: str) -> str:
-    """A number with its word: "1 request", "2,000 requests"."""
+    """Return a number with its noun: "1 request", "2,000 requests"."""
     return f"{number:,} {what}{'s'[: number != 1]}"

@@ -1,8 +1,9 @@
-"""The simulated models behind the capstone's API: they know the tickets, and how models fail while
-they succeed.
+"""The simulated models behind the capstone's API: they know the tickets, and imitate how models
+fail despite a status of 200.
 
-No model said any of this. The texts are the course authors', tokens are counted and billed as the
-real ones would be, and the times are drawn (see ``offline.recorded.chunks.Pace``).
+No text is from a model: the course's authors wrote everything. Tokens are counted and billed as the
+real models' tokens would be, and the times are drawn at random (see
+``offline.recorded.chunks.Pace``).
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from ...offline.rules.refusals import refuse
 from ...offline.rules.validation import refusal_of
 from .tickets import Ticket, answer_to, instructions
 
-MODELS = ("gpt-4o", "gpt-4o-mini", "gpt-6-luna")  # that this account may use
-ON = datetime.date(2026, 11, 22)  # the day whose prices count
+MODELS = ("gpt-4o", "gpt-4o-mini", "gpt-6-luna")  # that this account can use
+ON = datetime.date(2026, 11, 22)  # the day whose prices apply
 SOURCE = "simulated"
-RUNAWAYS = 4  # tickets at which the first reply loops
-LONGEST = 16_384  # tokens of a reply without a cap: gpt-4o's limit
-# reasoning tokens; a higher effort counts as high
+RUNAWAYS = 4  # tickets whose first reply loops
+LONGEST = 16_384  # tokens in a reply without a cap: gpt-4o's limit
+# reasoning tokens; any higher effort counts as high
 HIDDEN = {
     "none": 0,
     "low": 128,
@@ -44,12 +45,12 @@ LOST = (
 class Support:
     """The layer that answers requests for tickets.
 
-    tickets  that it knows
-    seed     of the case numbers, and of what goes wrong
-    lives    answers that a model gives until it is shut down: the first one that gets there dies,
-             the others live
+    tickets  the tickets that it knows
+    seed     determines the case numbers and what goes wrong
+    lives    how many answers a model gives until it is shut down: the first model that gets there
+             is shut down, the others are not
 
-    answered  ids of tickets that got a whole answer
+    answered  ids of the tickets that got a complete answer
     dead      the model that was shut down; None: none yet
     """
 
@@ -83,7 +84,7 @@ class Support:
         return replace(answer, source=SOURCE)
 
     def ticket(self, body: Any) -> Ticket | None:
-        """The ticket that a request's body asks about; None if the models do not know it."""
+        """Return the ticket that a request's body asks about; None if the models do not know it."""
         messages = body.get("messages") if isinstance(body, dict) else None
         first = (
             messages[0]
@@ -103,7 +104,7 @@ class Support:
         body, ticket = request.body, self.ticket(request.body)
         text = LOST if ticket is None else answer_to(ticket, self.seed)
         if ticket is not None and ticket.id in self._looping:
-            # by chance, once: the next reply is complete
+            # at random, but only once: the next reply is complete
             self._looping.remove(ticket.id)
             text += " sorry" * (_cap(body) or LONGEST)
         effort = body.get("reasoning_effort")
@@ -121,7 +122,7 @@ class Support:
 
 
 def is_finished(answer: ApiAnswer) -> bool:
-    """Whether an answer says that the model finished: finish_reason is "stop"."""
+    """Return whether an answer says that the model finished: finish_reason is "stop"."""
     whole = (
         answer.body.replace(b" ", b"")
         if answer.events is None
@@ -135,7 +136,9 @@ def _cap(body: Mapping[str, Any]) -> int | None:
 
 
 def _capped(request: ApiRequest) -> ApiRequest:
-    """The same request with the longest reply that there is for a limit, where it names none."""
+    """Return the same request with the longest possible reply as its limit, if it does not set
+    one.
+    """
     if _cap(request.body):
         return request
     raw = json.dumps(

@@ -1,4 +1,4 @@
-"""The 200 tickets, what a request for one looks like, and what the right answer to one is."""
+"""The 200 tickets, the request for each ticket, and the right answer to it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ CASE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ23456789"
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """One message of a customer. ``id``: "T-001" and so on."""
+    """One message from a customer. ``id``: "T-001" and so on."""
 
     id: str
     text: str
 
 
 def tickets_of(seed: int) -> list[Ticket]:
-    """All 200 tickets, in the order of this seed; the ids follow that order, so they do not reveal
-    the category.
+    """Return all 200 tickets, in an order drawn from this seed. The ids follow that order, so they
+    do not reveal the category.
     """
     texts = [
         text for texts in _document()["tickets"].values() for text in texts
@@ -38,8 +38,8 @@ def tickets_of(seed: int) -> list[Ticket]:
 
 
 def messages(ticket: Ticket) -> list[dict[str, str]]:
-    """The prompt for a ticket: the support team's instructions, and its text. The simulated models
-    know no other.
+    """Return the prompt for a ticket: the support team's instructions and the ticket's text. The
+    simulated models do not know any other prompt.
     """
     return [
         {"role": "system", "content": instructions()},
@@ -48,17 +48,19 @@ def messages(ticket: Ticket) -> list[dict[str, str]]:
 
 
 def instructions() -> str:
-    """What the support team asks of the model, about 400 tokens."""
+    """Return the support team's instructions for the model, about 400 tokens."""
     return str(_document()["instructions"]).strip()
 
 
 def category_of(text: str) -> str:
-    """The right category for the text of a ticket. Raises KeyError for any other ``text``."""
+    """Return the right category for a ticket's text. Raises KeyError for any other ``text``."""
     return _categories()[text]
 
 
 def answer_to(ticket: Ticket, seed: int) -> str:
-    """The whole answer to a ticket: category, reply, and a case number that only this seed has."""
+    """Return the complete answer to a ticket: category, reply, and a case number that only this
+    seed has.
+    """
     document, category = _document(), category_of(ticket.text)
     case = "".join(
         random.Random(f"capstone/case/{seed}/{ticket.id}").choices(

@@ -1,4 +1,4 @@
-"""Requests that could not help: what a program should have known when it sent them."""
+"""Requests that could not help, because of what the program should have known when it sent them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ TOLERANCE = 0.0015  # seconds; waits are given in whole milliseconds
 
 
 def wasted(requests: Iterable[SentRequest]) -> dict[str, int]:
-    """How many requests were wasted, by reason; each counts once, for the first of the reasons that
+    """Return how many requests were wasted, by reason; each counts once, for the first reason that
     fits.
 
-    requests  all requests of a run, in the order in which they were sent
+    requests  all requests in a run, in the order in which they were sent
 
-    A failure of the script does not count, nor does a request that was already in flight when the
+    A failure in the script does not count, nor does a request that was already in flight when the
     news arrived.
     """
-    learned: dict[str, float] = {}  # by news: when it had arrived
+    learned: dict[str, float] = {}  # news -> when it had arrived
     counts: Counter[str] = Counter()
     for one in requests:
         reason = _reason(one, learned)
@@ -65,7 +65,7 @@ def _reason(one: SentRequest, learned: dict[str, float]) -> str | None:
 
 
 def _news(one: SentRequest) -> list[tuple[str, float]]:
-    """What the answer to a request says, and when it arrives."""
+    """Return what the answer to a request says, and when it arrives."""
     attempt = one.attempt
     at = one.at + attempt.answer.seconds
     news = []

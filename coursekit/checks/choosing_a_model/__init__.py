@@ -1,5 +1,5 @@
-"""Checks of chapter 08: what a task costs, which model fits, a ticket out of JSON, and where to
-move in time.
+"""Checks for chapter 08: what a task costs, which model fits, a ticket read from JSON, and which
+model to switch to in time.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def plan_migration(
     today: date = TODAY,
     why: str = "",
 ) -> Case:
-    """Which models to leave, until when, and for which."""
+    """Which models to replace, by when, and with which."""
     made = {}
     for name, facts in table.items():
         end = next((fact for fact in facts if isinstance(fact, date)), None)

@@ -1,10 +1,9 @@
-"""The engine of the checks: what a case is, how a learner's code is run and judged, and how the
+"""The engine for the checks: what a case is, how a learner's code is run and judged, and how the
 result is shown.
 
-The way of one check: ``exercise`` makes the cases, ``running`` runs each of them, ``case``
-compares, ``result`` shows.
-``answers`` and ``script`` make what a learner's function is given: the SDK's objects, and a client
-with a scripted API.
+In a check, ``exercise`` makes the cases, ``running`` runs each of them, ``case`` compares, and
+``result`` shows the outcome. ``answers`` and ``script`` create what a learner's function receives:
+the SDK's objects, and a client with a scripted API.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Made-up answers for cases: the SDK's own objects, as a learner's function gets them. No text is a
-model's.
+"""Made-up answers for cases: the SDK's own objects, as a learner's function gets them. No text is
+from a model.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ URL = "https://api.openai.com/v1/chat/completions"
 
 
 def message(role: str, content: str | None) -> dict[str, Any]:
-    """One message of a request."""
+    """Return one message in a request."""
     return {"role": role, "content": content}
 
 
@@ -38,9 +38,10 @@ def usage(
     reasoning: int = 0,
     without: Iterable[str] = (),
 ) -> CompletionUsage:
-    """``reply.usage``.
+    """Return a usage, as in ``reply.usage``.
 
-    without  names of fields, of it or of its details, that are None: some servers do not send them
+    without  names of fields in the usage or its details that are None, because some servers do not
+             send them
     """
     from openai.types import CompletionUsage
 
@@ -65,10 +66,10 @@ def reply(
     refusal: str | None = None,
     usage: CompletionUsage | None = None,
 ) -> ChatCompletion:
-    """A reply with these choices; there may be none.
+    """Return a reply with these choices; there may be none.
 
-    choices  of each its content, or a table of its content, refusal and finish_reason
-    finish_reason, refusal  of the choices without their own
+    choices  for each choice, its content, or a table with its content, refusal, and finish_reason
+    finish_reason, refusal  for the choices without their own
     """
     from openai.types.chat import ChatCompletion
 
@@ -100,8 +101,8 @@ def chunk(
     role: str | None = None,
     finish_reason: str | None = None,
 ) -> ChatCompletionChunk:
-    """A piece of a stream. With an index alone its delta is empty, as that of a choice's last
-    chunk.
+    """Return a chunk of a stream. If only an index is given, the delta is empty, as in a choice's
+    last chunk.
     """
     delta = {
         name: value
@@ -114,12 +115,12 @@ def chunk(
 
 
 def usage_chunk(usage: CompletionUsage) -> ChatCompletionChunk:
-    """The last piece of a stream with ``include_usage``: usage, and no choices."""
+    """Return the last chunk of a stream with ``include_usage``: it has usage, but no choices."""
     return _chunk([], usage.model_dump())
 
 
 def streamed(reply: ChatCompletion) -> list[ChatCompletionChunk]:
-    """A whole reply as a stream: each choice's text, then its end."""
+    """Return a complete reply as a stream: each choice's text, and then its end."""
     pieces = []
     for choice in reply.choices:
         pieces += [
@@ -151,7 +152,9 @@ def api_error(
     kind: str = "error",
     headers: dict[str, str] | None = None,
 ) -> Exception:
-    """The exception that the SDK raises for this status: RateLimitError for 429, and so on."""
+    """Return the exception that the SDK raises for this status: RateLimitError for 429, and so
+    on.
+    """
     import httpx2
     import openai
 
@@ -180,7 +183,7 @@ def api_error(
 
 
 def stream_error(code: str | None = None) -> Exception:
-    """The error of a stream that began with 200: an APIError without a status."""
+    """Return an error in a stream that began with 200: an APIError without a status."""
     import httpx2
     import openai
 
@@ -191,7 +194,7 @@ def stream_error(code: str | None = None) -> Exception:
 
 
 def connection_error(*, timeout: bool = False) -> Exception:
-    """The exception that the SDK raises when there was no answer."""
+    """Return the exception that the SDK raises if there was no answer."""
     import httpx2
     import openai
 
@@ -204,7 +207,7 @@ def connection_error(*, timeout: bool = False) -> Exception:
 
 
 def cut_reply() -> Exception:
-    """What ``.parse()`` raises for a reply that was cut off."""
+    """Return what ``.parse()`` raises for a reply that was cut off."""
     import openai
 
     return openai.LengthFinishReasonError(
@@ -213,7 +216,7 @@ def cut_reply() -> Exception:
 
 
 def wait(seconds: int) -> Exception:
-    """A 429 with a Retry-After."""
+    """Return a 429 with a Retry-After."""
     headers = {"retry-after": f"{seconds}"}
     return api_error(
         429, "Slow down.", code="rate_limit_exceeded", headers=headers
@@ -233,8 +236,8 @@ ERRORS: dict[str, Callable[[], Exception]] = {
 
 
 def error_named(word: str) -> Any:
-    """A new error that a row names: one of ERRORS, the API's answer with this status, or an
-    exception of this class. None for any other word.
+    """Return a new error for a name in a row: one of ERRORS, the API's answer with this status, or
+    an exception of this class. None for any other word.
     """
     if word in ERRORS:
         return ERRORS[word]()
@@ -245,7 +248,7 @@ def error_named(word: str) -> Any:
 
 
 def error_kind(name: str) -> Any:
-    """The class of an exception, Python's or the SDK's, by its name. None: there is none."""
+    """Return the exception class with this name, Python's or the SDK's. None: there is none."""
     import openai
 
     return getattr(builtins, name, None) or getattr(openai, name, None)

@@ -1,4 +1,4 @@
-"""A case: one thing that a check does with a learner's function, and what it expects."""
+"""A case: one use of a learner's function in a check, and the expected result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .describe import call_text, describe
 
 Function = Callable[..., Any]
 ORDER = "The items are right, but their order is not."
-# relative and absolute: sums may be taken in another order
+# relative and absolute tolerance, because numbers may be added in another order
 TOLERANCE, NEAR_ZERO = 1e-9, 1e-15
 
 
@@ -22,14 +22,14 @@ TOLERANCE, NEAR_ZERO = 1e-9, 1e-15
 class Case:
     """One use of the learner's function.
 
-    given     the call as the learner reads it, or a function that makes this text: it is made for a
-              failed case only
+    given     the call as the learner reads it, or a function that makes this text, which is called
+              only for a failed case
     run       uses the learner's function and returns what is to be compared: its value, or a dict
               of observations
               such as {"returned": "Hi", "requests": 1}; may return an awaitable
     expected  a plain value, ``Raises(…)``, ``Matching(…)``, or a dict of them
-    why       what a learner who misses this case most likely overlooked; "" leaves it to the first
-              hint
+    why       what a learner who misses this case most likely overlooked; "": the first hint is
+              shown instead
     show      how expected and returned values are shown
     """
 
@@ -45,9 +45,9 @@ class Case:
         return self.given if isinstance(self.given, str) else self.given()
 
     def remark(self, got: Any, remarks: Mapping[str, str]) -> str:
-        """What to think about, after the case returned ``got`` (None: it raised).
+        """Return what to think about after the case returned ``got`` (None: it raised an error).
 
-        remarks  of the exercise, by the observation that did not fit
+        remarks  the exercise's remarks, by the observation that did not fit
         """
         seen = explain(got, self.expected)
         if seen and seen != ORDER:
@@ -68,8 +68,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Raises:
-    """Expected is an exception of this ``kind``, or a subclass, whose message contains each of
-    ``words``.
+    """The expected result is an exception of this ``kind``, or a subclass, whose message contains
+    each of ``words``.
     """
 
     kind: type[BaseException]
@@ -82,7 +82,7 @@ class Raises:
         )
 
     def fits(self, error: BaseException) -> bool:
-        """Whether the error is one of these."""
+        """Return whether the error is one of these."""
         return isinstance(error, self.kind) and all(
             word in str(error) for word in self.words
         )
@@ -90,9 +90,10 @@ class Raises:
 
 @dataclass(frozen=True)
 class Matching:
-    """Expected is any value for which ``holds`` is true; an error in ``holds`` is a miss.
+    """The expected result is any value for which ``holds`` is true; an error in ``holds`` counts as
+    a miss.
 
-    words  say which values these are; "": they look like ``value``
+    words  words that describe these values; "": they look like ``value``
     value  the plain value among them, if there is one
     """
 
@@ -105,7 +106,7 @@ class Matching:
 
 
 def exactly(number: int) -> Matching:
-    """Expected is this int, to the last digit. It is not a float, a bool or a NumPy integer."""
+    """Expect exactly this int, not a float, a bool, or a NumPy integer."""
 
     def holds(got: Any) -> bool:
         return (
@@ -117,7 +118,7 @@ def exactly(number: int) -> Matching:
 
 @dataclass(frozen=True)
 class Once:
-    """An argument that is passed as an iterator: like a stream, it can be read only once."""
+    """An argument that is passed as an iterator, which can be read only once, like a stream."""
 
     items: Iterable[Any]
 
@@ -126,7 +127,7 @@ class Once:
 
 
 class Misuse(Portable, Exception):
-    """Raised by a case whose function changed an argument, or handed it back.
+    """Raised by a case whose function changed an argument, or returned it.
 
     text  what the case got; ``why``: what to think about
     """
@@ -144,13 +145,14 @@ def call(
     new: bool = False,
     **keywords: Any,
 ) -> Case:
-    """The case of one plain call, ``function(*given, **keywords)``. A changed argument is a miss.
+    """Return the case for one plain call, ``function(*given, **keywords)``. A changed argument is a
+    miss.
 
-    given, keywords  values that can be copied and compared; each run gets copies. An exception is
-                     passed without a copy
+    given, keywords  values that can be copied and compared; each run gets copies. Exceptions are
+                     passed without copying them
     expects, why     as in ``Case``
-    text             the arguments as the learner reads them, where their own text is too long
-    new              a list or dict among the arguments may not be what is returned
+    text             the arguments as the learner reads them, if their own text is too long
+    new              the function may not return a list or dict that is among its arguments
     """
 
     def run(function: Function) -> Any:
@@ -186,7 +188,7 @@ def call(
 def unchanged(
     now: Iterable[Any], given: Iterable[Any], text: Callable[[], str]
 ) -> None:
-    """Raises Misuse if a function changed its arguments.
+    """Raise Misuse if a function changed its arguments.
 
     now, given  the arguments after the call, and as they were passed
     text        the arguments after the call, as the learner reads them
@@ -206,7 +208,7 @@ def _copied(value: Any) -> Any:
 
 
 def _passed(value: Any) -> Any:
-    """What the function gets."""
+    """Return what the function receives."""
     return iter(list(value.items)) if isinstance(value, Once) else value
 
 
@@ -215,14 +217,15 @@ def _same(now: Any, given: Any) -> bool:
 
 
 def fits(got: Any, expected: Any) -> bool:
-    """Whether a value is what was expected. Never raises: what cannot be compared does not fit.
+    """Return whether a value is what was expected. Never raises: a value that cannot be compared
+    does not fit.
 
-    Numbers may differ by rounding and come from NumPy; True is neither 1 nor NumPy's. A list is not
-    a tuple, and an array neither.
+    Numbers may have rounding errors and may be NumPy's; True is neither 1 nor NumPy's True. A list,
+    a tuple, and an array are different.
     """
     try:
         return _equal(got, expected)
-    except Exception:  # noqa: BLE001  whatever is wrong with the value is the learner's miss
+    except Exception:  # noqa: BLE001  anything wrong with the value counts as the learner's miss
         return False
 
 
@@ -263,8 +266,8 @@ def _equal(got: Any, expected: Any) -> bool:
 
 
 def explain(got: Any, expected: Any) -> str:
-    """The mistake, where the value itself gives it away: a wrong type, an order, rounding.
-    Otherwise "".
+    """Return the mistake if the value itself gives it away: a wrong type, a wrong order, or
+    rounding. Otherwise, return "".
     """
     if (
         isinstance(got, dict)
@@ -276,10 +279,10 @@ def explain(got: Any, expected: Any) -> str:
     if fits(got, expected) or got is None or wanted is None:
         return ""
     if wanted is not expected and type(got) is type(wanted):
-        return ""  # an int that is not exactly the one
+        return ""  # an int, but not exactly the expected one
     if fits(_plain(got), _plain(wanted)):
         found, kind = _kinds(got, wanted)
-        if found == kind:  # NumPy's bool has the name of Python's
+        if found == kind:  # NumPy's bool has the same name as Python's
             found = f"numpy.{found}"
         found, kind = map(_with_article, (found, kind))
         return f"The values are right, but there is {found}. Return {kind}."
@@ -299,7 +302,7 @@ def _with_article(kind: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """The value with a list in place of each tuple and array, and a float in place of each int."""
+    """Return the value with tuples and arrays replaced by lists, and ints replaced by floats."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list | tuple):
@@ -310,7 +313,9 @@ def _plain(value: Any) -> Any:
 
 
 def _kinds(got: Any, wanted: Any) -> tuple[str, str]:
-    """The types at the first place where two values of one ``_plain`` form differ in their type."""
+    """Return the types at the first position where two values with the same ``_plain`` form differ
+    in type.
+    """
     if isinstance(wanted, list | tuple) and isinstance(got, type(wanted)):
         pairs = list(zip(got, wanted, strict=True))
     elif isinstance(wanted, dict) and isinstance(got, dict):
@@ -325,7 +330,7 @@ def _kinds(got: Any, wanted: Any) -> tuple[str, str]:
 
 
 def _rounded(got: Any, wanted: Any) -> bool:
-    """Whether rounded numbers are the only thing wrong with a value."""
+    """Return whether rounded numbers are the only thing wrong with a value."""
     if isinstance(wanted, float) and isinstance(got, float) and got:
         return fits(got, wanted) or any(
             got == round(wanted, digits) for digits in range(1, 8)

@@ -1,5 +1,5 @@
-"""Any value in a line or two, for a learner to read: objects of the SDK with their set fields only,
-long texts cut.
+"""Describes any value in a line or two for a learner: SDK objects are shown with only the fields
+that are set, and long text is cut.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence, Sized
 from itertools import islice
 from typing import Any
 
-SHOWN = 400  # characters of one value
-DEEP = 6  # levels
-MANY = 40  # items of one list or dict
-# unless a case says otherwise
+SHOWN = 400  # maximum characters for one value
+DEEP = 6  # maximum nesting levels
+MANY = 40  # maximum items in one list or dict
+# the defaults, unless a case specifies others
 MADE_UP_ID, MADE_UP_MODEL = (
     "chatcmpl-check",
     "gpt-4o-2024-08-06",
 )
-# in every made-up answer: not worth a learner's time
+# these are in every made-up answer, so they are not worth a learner's time
 EVERYWHERE = {
     "object",
     "created",
@@ -26,14 +26,14 @@ EXPECTED_ANYWAY = ("assistant", MADE_UP_ID, MADE_UP_MODEL)
 
 
 def describe(value: Any, most: int = SHOWN) -> str:
-    """The value as Python would write it, shortened to ``most`` characters. Never raises."""
+    """Return the value as Python would write it, shortened to ``most`` characters. Never raises."""
     try:
         text = _text(value, DEEP)
-    except Exception as error:  # noqa: BLE001  a learner's __repr__ can do anything
+    except Exception as error:  # noqa: BLE001  a learner's __repr__ can raise anything
         text = (
             f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
         )
-    # says nothing, and differs from run to run
+    # says nothing, and differs between runs
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)
     return (
         text
@@ -43,14 +43,14 @@ def describe(value: Any, most: int = SHOWN) -> str:
 
 
 def call_text(given: Iterable[Any], keywords: Mapping[str, Any]) -> str:
-    """The arguments of a call, in their parentheses."""
+    """Return a call's arguments, in parentheses."""
     places = [describe(value) for value in given]
     places += [f"{name}={describe(value)}" for name, value in keywords.items()]
     return f"({', '.join(places)})"
 
 
 def message_lines(messages: Any) -> str:
-    """Messages in short, "user: Hi", where they have nothing but a role and text."""
+    """Return messages in short form, "user: Hi", if they have only a role and text."""
     if not isinstance(messages, Sequence) or isinstance(messages, str):
         return describe(messages)
     return f"[{', '.join(map(_message_line, messages))}]"
@@ -63,7 +63,9 @@ def _message_line(message: Any) -> str:
 
 
 def answer_text(answer: Any) -> str:
-    """An API's answer in short: of each choice what is set, and the tokens of the reply."""
+    """Return an API's answer in short form: the set fields of each choice, and the number of tokens
+    in the reply.
+    """
     if not hasattr(answer, "choices"):
         return f"an error, status {answer.status}"
     choices = []

@@ -35,15 +35,15 @@ AWAIT = (
     "Calling an async function only creates a coroutine: write await {name}(…)."
 )
 TEXTS = "exercises.toml"
-NONE = "None"  # in a row: TOML has no null
+NONE = "None"  # stands for None in a row, because TOML does not have null
 
 
 class Chapter:
-    """The exercises of one chapter. Their texts and plain cases are in exercises.toml, in the
-    folder of its checks.
+    """The exercises in one chapter. Their texts and plain cases are in exercises.toml, in the
+    folder with the chapter's checks.
 
-    file  the module's ``__file__``; its folder has the chapter's stem without the number: "basics"
-          for 01_basics
+    file  the module's ``__file__``; its folder is named after the chapter's stem without the
+          number: "basics" for 01_basics
     """
 
     def __init__(self, file: str) -> None:
@@ -54,8 +54,8 @@ class Chapter:
         )
 
     def exercise(self, case: Callable[..., Case]) -> Exercise:
-        """Make an exercise of a function that makes a case of a row's values. It has the name of
-        the learner's function.
+        """Turn a function into an exercise. The function makes a case from a row's values and has
+        the same name as the learner's function.
         """
         texts = dict(self._exercises[getattr(case, "__name__", "")])
         rows = texts.pop("cases")
@@ -70,7 +70,7 @@ class Chapter:
 
 
 def row_values(row: dict[str, Any]) -> dict[str, Any]:
-    """The values of a row. Its error, if one is expected, becomes ``expects``."""
+    """Return a row's values. If the row expects an error, the error becomes ``expects``."""
     values: dict[str, Any] = _with_none(row)
     if "raises" in values:
         kind = error_kind(values.pop("raises"))
@@ -79,7 +79,7 @@ def row_values(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_none(value: Any) -> Any:
-    """The value with None in place of each NONE."""
+    """Return the value with each NONE replaced by None."""
     if isinstance(value, dict):
         return {name: _with_none(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -89,15 +89,15 @@ def _with_none(value: Any) -> Any:
 
 @dataclass(repr=False, eq=False)
 class Exercise:
-    """Call it with the learner's function.
+    """An exercise's check, to be called with the learner's function.
 
-    make_cases  yields the cases, the same each time
-    chapter  the stem; ``together``: the names of all exercises of the chapter
-    stars    1 (easy) to 4 (hard); also its points under nbgrader
-    hints    three, each giving away more; the first is shown with a case that has no remark of its
-             own
-    remarks  what to think about, by the observation of a case that did not fit
-    awaits   the learner writes an ``async def``; it runs in an event loop of virtual time
+    make_cases  yields the cases, which are the same each time
+    chapter  the chapter's stem; ``together``: the names of all exercises in the chapter
+    stars    1 (easy) to 4 (hard); also the exercise's points in nbgrader
+    hints    three hints, each giving away more; the first is shown with a case that does not have
+             its own remark
+    remarks  what to think about, by the observation that did not fit in a case
+    awaits   the learner writes an ``async def``, which runs in an event loop with virtual time
     seconds  the time limit of one case: seconds of computing
     """
 
@@ -116,8 +116,8 @@ class Exercise:
         self.__doc__ = self.make_cases.__doc__
 
     def __call__(self, function: Function) -> CheckResult:
-        """Check the function and remember a pass. Under nbgrader a function that does not pass
-        raises NotPassed.
+        """Check the function and record a pass. In nbgrader, a function that does not pass raises
+        NotPassed.
         """
         result = self.result(function)
         # set by nbgrader: "autograde" or "validate"
@@ -143,24 +143,22 @@ class Exercise:
         )
 
     def hint(self, number: int = 1) -> Hint:
-        """The first, second or third hint, each giving away more. Raises ValueError for another
-        number.
+        """Return the first, second, or third hint, each giving away more. Raises ValueError for any
+        other number.
         """
         if number not in range(1, len(self.hints) + 1):
             raise ValueError(self._hints())
         return Hint(self.name, number, len(self.hints), self.hints[number - 1])
 
     def _hints(self) -> str:
-        return (
-            f"It has hints 1 to {len(self.hints)}: check.{self.name}.hint(1)."
-        )
+        return f"The hints are numbered 1 to {len(self.hints)}: check.{self.name}.hint(1)."
 
     def cases(self) -> list[Case]:
-        """All cases, the same each time."""
+        """Return all cases, which are the same each time."""
         return list(self.make_cases())
 
     def result(self, function: Function) -> CheckResult:
-        """Try the cases in order, up to the first that fails."""
+        """Try the cases in order, up to the first one that fails."""
         if not callable(function):
             given = (
                 f"The check was given {describe(function, 80)}, of type"
@@ -183,7 +181,7 @@ class Exercise:
             if isinstance(ran.error, NotImplementedError):
                 return self._without_case(
                     "not yet",
-                    "Write the function, run its cell, then run this one again.",
+                    "Write the function, run its cell, and then run this cell again.",
                 )
             if not _passes(ran, case):
                 failed = self._failed(ran, case, function)
@@ -220,7 +218,7 @@ class Exercise:
     def _explained(
         self, ran: Ran, case: Case, function: Function
     ) -> tuple[Status, str, str]:
-        """The status, what the case got, and what to think about."""
+        """Return the status, what the case got, and what to think about."""
         why = case.remark(ran.value, self.remarks) or FIRST + self.hints[0]
         if ran.endless:
             got = f"nothing within {self.seconds:g} seconds"
@@ -259,14 +257,14 @@ class Exercise:
             )
         if ran.value is None and case.expected is not None and not case.why:
             why += (
-                " (Nothing was returned: does every path end in return? print() only"
-                " shows.)"
+                " (Nothing was returned: does every path end in return? print()"
+                " does not return anything.)"
             )
         return "wrong", case.show(ran.value), why
 
     def _open(self) -> list[str]:
-        """How many exercises of the chapter are done, and which are not; nothing where no progress
-        is saved.
+        """Return how many exercises in the chapter are done, and which are not; nothing if progress
+        is not saved.
         """
         if progress.place() is None:
             return []
@@ -276,9 +274,9 @@ class Exercise:
         )
         left = [name for name in names if name not in passed]
         if not left:
-            return [f"All {len(names)} exercises of this chapter are done."]
+            return [f"All {len(names)} exercises in this chapter are done."]
         done = (
-            f"{len(names) - len(left)} of {len(names)} exercises of this chapter are"
+            f"{len(names) - len(left)} of {len(names)} exercises in this chapter are"
             " done."
         )
         return [f"{done} Open: {', '.join(left)}."]
@@ -293,9 +291,9 @@ def _passes(ran: Ran, case: Case) -> bool:
 
 
 def error_text(error: BaseException) -> str:
-    """An error's message, shortened. Never raises."""
+    """Return an error's message, shortened. Never raises."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001  a learner's __str__ can do anything
+    except Exception:  # noqa: BLE001  a learner's __str__ can raise anything
         return "?"
     return text if len(text) <= 300 else f"{text[:300]} …"

@@ -1,4 +1,4 @@
-"""What can be found out about a learner's own code: the line that raised, and whether a newer
+"""Information about a learner's own code: the line that raised an error, and whether a newer
 version did not run.
 """
 
@@ -15,8 +15,8 @@ OURS = str(Path(__file__).parents[2])
 
 
 def line_of(error: BaseException, function: Any) -> str:
-    """The last line of the learner's own that the error passed, with its number in the cell; "" if
-    there is none.
+    """Return the last line of the learner's own code that the error passed through, with its number
+    in the cell; "" if there is none.
     """
     frames = traceback.extract_tb(error.__traceback__)
     return _own_line(
@@ -25,7 +25,7 @@ def line_of(error: BaseException, function: Any) -> str:
 
 
 def line_waiting(stacks: list[list[Any]], function: Any) -> str:
-    """The learner's own line at which a task waits; "" if there is none."""
+    """Return the line in the learner's own code at which a task waits; "" if there is none."""
     return _own_line(
         [
             (frame.f_code.co_filename, frame.f_lineno)
@@ -50,7 +50,7 @@ def _own_line(places: list[tuple[str, int]], function: Any) -> str:
 
 
 def _file(function: Any) -> str | None:
-    """Where the code of a function, or of a class, is from."""
+    """Return the file that contains the code of a function or a class."""
     parts = (
         vars(function).values() if isinstance(function, type) else [function]
     )
@@ -59,9 +59,10 @@ def _file(function: Any) -> str | None:
 
 
 def newer_with_syntax_error(name: str) -> str:
-    """The error of the newest cell that defines ``name``, if that cell could not run; otherwise "".
+    """Return the error in the newest cell that defines ``name``, if that cell could not run;
+    otherwise "".
 
-    Python then still has the older function, and a check of it would puzzle.
+    Python then still has the older function, so its check would be confusing.
     """
     try:
         from IPython.core.getipython import get_ipython

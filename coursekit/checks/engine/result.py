@@ -1,7 +1,7 @@
-"""What a check found, and how it is shown: as text and as HTML. A sign and a word carry the
-outcome, color repeats it.
+"""What a check found, and how it is shown, as text and as HTML. A sign and a word express the
+outcome, and color only repeats it.
 
-Everything that comes from a learner's code is escaped.
+Everything from a learner's code is escaped.
 """
 
 from __future__ import annotations
@@ -46,21 +46,19 @@ CODE = (
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of one check. It shows itself in a notebook, and as text elsewhere.
+    """The result of one check. A notebook displays it as a card; elsewhere, it is text.
 
-    exercise  its name
-    status    "passed"; "not yet" (the stub is still there); "wrong" (another value, or another
-              error, than expected);
-              "error" (the learner's code raised); "endless" (not done within the time limit, or
-              waiting for nothing);
-              "not awaited" (a coroutine was left); "not a function" (what the check was given);
-              "old" (the newest
-              cell has a syntax error)
+    exercise  the exercise's name
+    status    "passed"; "not yet" (the stub is still there); "wrong" (a value or an error that was
+              not expected); "error" (the learner's code raised an error); "endless" (not done
+              within the time limit, or waiting for something that never happens); "not awaited" (a
+              coroutine was never awaited); "not a function" (the check's argument); "old" (the
+              newest cell has a syntax error)
     right     how many cases passed before the one that failed, of ``cases``
     call, expected, got   the case that failed, as text; "" if there is none
-    line      the learner's line that raised, as text; "" if there is none
+    line      the learner's line that raised an error, as text; "" if there is none
     why       what to think about; ``advice``: where to get a hint
-    notes     further sentences, such as on progress
+    notes     more sentences, for example about progress
     """
 
     exercise: str
@@ -84,7 +82,7 @@ class CheckResult:
 
     @property
     def head(self) -> str:
-        """The line with the outcome."""
+        """Return the line with the outcome."""
         count = f" (case {self.right + 1} of {self.cases})" if self.call else ""
         if self.passed:
             count = f" ({self.cases} of {self.cases} cases)"
@@ -92,7 +90,7 @@ class CheckResult:
 
     @property
     def rows(self) -> list[tuple[str, str]]:
-        """The case that failed: (name, text)."""
+        """Return the rows for the case that failed: (name, text)."""
         named = {
             "call": self.call,
             "expected": self.expected,
@@ -127,7 +125,7 @@ class CheckResult:
 
 
 def result_html(result: CheckResult) -> str:
-    """The result as a card."""
+    """Return the result as a card."""
     rows = "".join(
         f'<tr><th scope="row" style="{CELL};font-weight:normal;color:#555">{name}</th>'
         f'<td style="{CELL}"><code style="{CODE}">{escape(text)}</code></td></tr>'
@@ -148,8 +146,8 @@ def result_html(result: CheckResult) -> str:
 
 
 class NotPassed(AssertionError):
-    """Raised instead of shown where nbgrader grades: a cell that raises counts as failed. Without
-    traceback.
+    """Raised in nbgrader, where a cell that raises an error counts as failed; elsewhere, the result
+    is shown. There is no traceback.
     """
 
     def _render_traceback_(self) -> list[str]:
@@ -157,7 +155,7 @@ class NotPassed(AssertionError):
 
 
 class Hint:
-    """One of an exercise's hints; shows itself."""
+    """One of an exercise's hints, which a notebook displays."""
 
     def __init__(self, exercise: str, number: int, of: int, text: str) -> None:
         self.text = f"Hint {number} of {of} for {exercise}: {text}"

@@ -1,8 +1,8 @@
-"""Run a learner's code with a time limit, and report how it ended.
+"""Runs a learner's code with a time limit, and reports how it ended.
 
-It runs apart from the kernel's event loop, with a limit (``foundation.platform``). Code that blocks
-outside Python, or catches everything forever, is left behind, and the learner is asked to restart
-the kernel.
+The code runs apart from the kernel's event loop (see ``foundation.platform``). Code that blocks
+outside Python, or catches everything forever, is abandoned, and the learner is asked to restart the
+kernel.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from typing import Any, TextIO
 from ...foundation.platform import RunEnd, run_apart
 from .virtual_loop import VirtualTimeLoop
 
-SECONDS = 5.0  # of computing, for one case: far more than any needs
-PRINTED = 4_000  # characters of one case
+SECONDS = 5.0  # of computing, for one case: far more than any case needs
+PRINTED = 4_000  # maximum number of characters for one case
 NEVER_AWAITED = re.compile(r"coroutine '(?:.*\.)?([^']+)' was never awaited")
 
 
 class NotAwaitable(TypeError):
-    """A plain function was given where an async one is needed."""
+    """The learner's function is a plain function, but an async function is needed."""
 
 
 @dataclass(frozen=True)
 class Ran:
     """How a run ended: with ``value`` or ``error``, or it is ``endless`` (``left``: it could not be
-    ended).
+    stopped).
 
     unawaited  the name of a coroutine that was never awaited; "" if there is none
     """
@@ -49,20 +49,20 @@ class Ran:
 def run(
     work: Callable[[], Any], *, awaits: bool = False, seconds: float = SECONDS
 ) -> Ran:
-    """Do the work and report how it ended. Raises nothing of what the work raises.
+    """Do the work and report how it ended. Errors in the work are reported, not raised.
 
-    awaits   the work returns an awaitable, which is awaited in an event loop of virtual time
+    awaits   the work returns an awaitable, which is awaited in an event loop with virtual time
     seconds  the limit, of computing
     """
     ended: list[Ran] = []
-    # by it a kernel knows which cell an output belongs to
+    # it tells a kernel which cell an output belongs to
     context = contextvars.copy_context()
 
     def learner() -> None:
         try:
             value = context.run(_awaited, work) if awaits else context.run(work)
             ended.append(Ran(value))
-        except BaseException as error:  # noqa: BLE001  it is reported, whatever it is
+        except BaseException as error:  # noqa: BLE001  any error is reported
             ended.append(Ran(error=error))
 
     printed = _FirstLines(sys.stdout)
@@ -82,8 +82,8 @@ def run(
 
 
 class _FirstLines(io.TextIOBase):
-    """Lets the beginning of what is printed through: an endless loop that prints would stall the
-    browser.
+    """Passes only the beginning of printed output along, because an endless loop that prints would
+    stall the browser.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -114,13 +114,13 @@ def _awaited(work: Callable[[], Any]) -> Any:
 
 
 def _close_coroutines(value: Any) -> str:
-    """Close the awaitables in a value or within its lists. Returns the first one's name, "" if
-    there is none.
+    """Close the awaitables in a value or in its lists. Returns the first one's name; "" if there
+    are none.
     """
     left = list(_awaitables(value))
     for item in left:
         if inspect.iscoroutine(item):
-            item.close()  # or Python warns of it later
+            item.close()  # or Python would warn about it later
     return (
         str(getattr(left[0], "__name__", type(left[0]).__name__))
         if left

@@ -1,4 +1,4 @@
-"""A real client whose API reads from a script and counts the requests. Time is virtual.
+"""A real client with an API that reads from a script and counts the requests, in virtual time.
 
 script = Script(reply("Paris."), error_answer(429, "Slow down."), [chunk("Hel"), chunk("lo")])
 answer = function(script.client)         # or await function(script.async_client)
@@ -32,18 +32,17 @@ from .virtual_loop import LoopClock
 BASE = "https://api.openai.com/v1"
 ID = {"x-request-id": "req_check"}
 Answer = ChatCompletion | Sequence[ChatCompletionChunk] | ApiAnswer
-# a function is called for each request, with its body
+# a function is called for each request with the request's body
 Answers = Answer | Callable[[dict[str, Any]], Answer]
 
 
 class Script:
-    """Gives its answers in turn, the last one forever.
+    """An API that gives its answers in turn and then repeats the last one.
 
     answers  a reply (as a stream if the request asks for one), a list of chunks, an ``ApiAnswer``
              (``error_answer(…)``), or a function of the request's body
-    after    seconds until a whole reply, or until a stream's first chunk, or a function of the body
-             that says them;
-             ``gap``: between two chunks
+    after    seconds until a complete reply, or until a stream's first chunk, or a function of the
+             body that returns them; ``gap``: seconds between two chunks
 
     requests  the bodies that were sent, in order
     """
@@ -56,12 +55,14 @@ class Script:
     ) -> None:
         self.answers, self.after, self.gap = list(answers), after, gap
         self.requests: list[dict[str, Any]] = []
-        self.clock = VirtualClock()  # of the sync client
+        self.clock = VirtualClock()  # the sync client's clock
         self._responses: list[httpx2.Response] = []
 
     @property
     def client(self) -> Any:
-        """A client for sync code; each one is new, and all share the script."""
+        """A client for sync code. Each access creates a new one, and all clients share the
+        script.
+        """
         http_client = openai.DefaultHttpx2Client(
             transport=OfflineTransport(self, self.clock),
             event_hooks={"response": [self._responses.append]},
@@ -70,7 +71,7 @@ class Script:
 
     @property
     def async_client(self) -> Any:
-        """A client for async code. Its time is that of the event loop."""
+        """A client for async code. It uses the event loop's time."""
         clock = LoopClock()
         http_client = openai.DefaultAsyncHttpx2Client(
             transport=OfflineTransport(self, clock)
@@ -79,11 +80,11 @@ class Script:
 
     @property
     def left_open(self) -> int:
-        """How many answers to ``client`` were neither read to their end nor closed."""
+        """How many answers to ``client`` were neither read to the end nor closed."""
         return sum(not response.is_closed for response in self._responses)
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        """For the transport."""
+        """Answer a request, for the transport."""
         body = request.body
         answer = (
             self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -111,15 +112,15 @@ class Script:
 def stream_answer(
     chunks: Sequence[ChatCompletionChunk], after: float = 0.0, gap: float = 0.1
 ) -> ApiAnswer:
-    """The API's answer with these chunks: the first one after ``after`` seconds, the others each
-    ``gap`` later.
+    """Return the API's answer with these chunks: the first after ``after`` seconds, and each of the
+    others ``gap`` seconds later.
     """
     times = [after + gap * number for number in range(len(chunks))]
     events = [
         Event(at, sse(each.model_dump(exclude_unset=True)))
         for at, each in zip(times, chunks, strict=True)
     ]
-    # otherwise it was cut
+    # otherwise, the stream was cut
     if any(choice.finish_reason for each in chunks for choice in each.choices):
         events.append(Event(times[-1], DONE))
     return ApiAnswer(
@@ -131,7 +132,7 @@ def stream_answer(
 
 
 def _wired(kind: Any, http_client: Any, clock: Clock) -> Any:
-    """A client of this kind that the script answers, wired as ``connect()`` does it."""
+    """Return a client of this kind that the script answers, wired as in ``connect()``."""
     client = on_its_clock(kind)(
         api_key="none", base_url=BASE, max_retries=0, http_client=http_client
     )

@@ -1,7 +1,9 @@
-"""An event loop with virtual time: ``asyncio.sleep(60)`` takes no time, and measures as 60 seconds.
+"""An event loop with virtual time: ``asyncio.sleep(60)`` takes no real time and measures as 60
+seconds.
 
-So a check can measure a learner's concurrency exactly, the same on every machine. Time jumps to the
-next timer whenever no task can run. Work in other threads is waited for in real time.
+A check can therefore measure a learner's concurrency exactly, with the same result on every
+machine. Time jumps to the next timer whenever no task can run. The loop waits for work in other
+threads in real time.
 """
 
 from __future__ import annotations
@@ -14,17 +16,18 @@ from typing import Any
 from ...foundation.platform import EventLoop
 from ...foundation.portable import Portable
 
-# Virtual seconds by which every timer is late, as real timers are: a sleep of 1e-16 s would end
-# when it began, and code that asks after a wait whether there is room would find it a hair too
-# early.
+# Virtual seconds by which every timer is late, as real timers are. Otherwise, a sleep of 1e-16 s
+# would end at the same time as it began, and code that checks after a wait whether there is room
+# would be a tiny bit too early.
 LATE = 1e-6
-REAL = 0.02  # real seconds of one wait for another thread
-# such waits without any thread, timer or connection to wait for: then nothing can happen any more
+REAL = 0.02  # real seconds for one wait for another thread
+# after this many waits without any thread, timer, or connection to wait for, nothing can happen
+# anymore
 IDLE = 5
 
 
 class Deadlock(Portable, RuntimeError):
-    """Every task waits for something that will never happen. ``waiting``: of each task, the frames
+    """Every task waits for something that will never happen. ``waiting``: for each task, the frames
     in which it waits.
     """
 
@@ -34,13 +37,13 @@ class Deadlock(Portable, RuntimeError):
 
 
 class VirtualTimeLoop(EventLoop):
-    """Its ``time()`` begins at 0 and moves only when all tasks wait."""
+    """An event loop whose ``time()`` starts at 0 and advances only when all tasks wait."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.threads = 0  # with work that a task waits for
+        self.threads = 0  # whose work a task waits for
         super().__init__(_Jumping(self))
-        # what a learner's tasks leave behind is not worth a traceback
+        # errors that a learner's tasks leave behind are not worth a traceback
         self.set_exception_handler(lambda *_: None)
 
     def time(self) -> float:
@@ -63,7 +66,7 @@ class VirtualTimeLoop(EventLoop):
         self.threads -= 1
 
     async def shutdown_default_executor(self, *args: Any) -> None:
-        # asyncio waits for it in a thread of its own, which takes long on a busy machine
+        # asyncio waits for it in a separate thread, which takes long on a busy machine
         self.threads += 1
         try:
             await super().shutdown_default_executor(*args)
@@ -72,7 +75,7 @@ class VirtualTimeLoop(EventLoop):
 
 
 class _Jumping(selectors.SelectSelector):
-    """Where the loop would sleep until its next timer, time jumps there."""
+    """A selector that makes time jump to the next timer instead of sleeping until then."""
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
         super().__init__()
@@ -91,11 +94,11 @@ class _Jumping(selectors.SelectSelector):
         return ready
 
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait for a thread or a connection, for a short time only: a check may want to end the
-        learner's thread.
+        """Wait for a thread or a connection, but only for a short time, because a check may want to
+        end the learner's thread.
         """
         ready = super().select(REAL)
-        # the loop's own pipe, by which a thread would wake it
+        # the loop's own pipe, which threads use to wake it
         only_the_wakeup = len(self.get_map()) <= 1
         self.idle = (
             0
@@ -111,7 +114,7 @@ class _Jumping(selectors.SelectSelector):
 def _frames(task: asyncio.Task[Any]) -> list[Any]:
     frames: list[Any] = []
     awaited: Any = task.get_coro()
-    # a coroutine; at the end of the chain there is a future
+    # a coroutine; at the end of the chain is a future
     while hasattr(awaited, "cr_frame"):
         frames.append(awaited.cr_frame)
         awaited = awaited.cr_await
@@ -133,4 +136,4 @@ class LoopClock:
         await asyncio.sleep(max(0.0, until - self.now()))
 
     def real(self, seconds: float) -> float:
-        return seconds  # the SDK sleeps in this loop as well
+        return seconds  # the SDK also sleeps in this loop

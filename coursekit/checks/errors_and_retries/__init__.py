@@ -1,5 +1,5 @@
-"""Checks of chapter 06: errors told apart, requests counted, a breaker, and a retry with everything
-that it needs.
+"""Checks for chapter 06: telling errors apart, counting requests, a breaker, and a complete retry
+function.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from ...retrying import Policy
 from ..engine import Case, Chapter, Function, call
 from ..engine.answers import api_error, error_named, stream_error
 
-START = 1000.0  # of the clock: a deadline counts from the call, not from 0
-MANY = 100  # calls: only a loop that does not count them gets there
+START = 1000.0  # the clock's start: a deadline counts from the call, not from 0
+MANY = 100  # calls: only a loop that does not count them reaches this number
 VALUES = {
     "fine": "Paris.",
     "none": None,
@@ -41,13 +41,13 @@ def requests_sent(
     expects: int,
     why: str = "",
 ) -> Case:
-    """The HTTP requests of nested retries."""
+    """The number of HTTP requests in nested retries."""
     return call(loops, max_retries, failures, expects=expects, why=why)
 
 
 @chapter.exercise
 def classify(error: dict[str, Any], expects: str, why: str = "") -> Case:
-    """Retry, fix or stop?"""
+    """Whether to retry, fix, or stop after an error."""
     return _judged(error, expects, why)
 
 
@@ -95,7 +95,7 @@ def Breaker(
 def _step(
     breaker: Any, clock: VirtualClock, seconds: float, result: Any
 ) -> str:
-    """One call of the breaker, and how it ended."""
+    """Make one call through the breaker, and report how it ended."""
     clock.wait(clock.now() + seconds)
     called = 0
 
@@ -125,7 +125,7 @@ def retry(
     seed: int = 1,
     why: str = "",
 ) -> Case:
-    """Ask again while it can help: with a limit of attempts, with waits, and with a deadline."""
+    """Retry while it can help, with a limit on attempts, with waits, and with a deadline."""
     results = list(map(_result, answers))
     made = Policy(**{"max_attempts": 4, **(policy or {})})
 
@@ -176,7 +176,7 @@ def retry(
 
 
 class ProxyError(Portable, Exception):
-    """An error of another library than the SDK, with a code of its own."""
+    """An error from a library other than the SDK, with its own code."""
 
     def __init__(self, code: str | None) -> None:
         super().__init__("The proxy passed an error on.")
@@ -186,7 +186,9 @@ class ProxyError(Portable, Exception):
 def error_of(
     kind: str = "error", status: int = 0, code: str | None = None, **more: Any
 ) -> BaseException:
-    """An error out of exercises.toml: of a kind, or the API's answer with a status and more."""
+    """Return an error for an entry in exercises.toml: an error of a kind, or the API's answer with
+    a status and more.
+    """
     if status:
         return api_error(status, code=code, kind=kind, **more)
     if kind == "proxy":
@@ -195,7 +197,7 @@ def error_of(
 
 
 def error_text(error: BaseException) -> str:
-    """An error in a few words: its class, status, code, type and wait."""
+    """Describe an error in a few words: its class, status, code, type, and wait."""
     headers = getattr(getattr(error, "response", None), "headers", {})
     facts = {
         "status": getattr(error, "status_code", None),
@@ -212,7 +214,7 @@ def error_text(error: BaseException) -> str:
 
 
 def _result(word: str) -> Any:
-    """What a scripted function does: an exception to raise, or the value to return."""
+    """Return what a scripted function does: an exception to raise, or the value to return."""
     return error_named(word) or VALUES.get(word, word)
 
 
@@ -223,7 +225,7 @@ def _does(result: Any) -> str:
 
 
 def _did(result: Any) -> str:
-    """The outcome, in words, of a call that should raise or return this."""
+    """Describe the outcome of a call that should raise or return this."""
     if isinstance(result, BaseException):
         return f"raised {type(result).__name__}"
     return f"returned {result!r}"

@@ -1,5 +1,5 @@
-"""Checks of chapter 03: a history that stays yours, what it sends, what the cache holds of it, and
-what to forget.
+"""Checks for chapter 03: a history that is never modified, what it sends, how much of it the cache
+holds, and what to forget.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..engine.describe import describe, message_lines
 
 Message: TypeAlias = dict[str, Any]
 
-SIZES = (30, 60, 180)  # tokens of instructions, question and reply
+SIZES = (30, 60, 180)  # tokens in instructions, question, and reply
 SUMMARY = "Summary: "
 ROLES = {
     "s": "system",
@@ -34,7 +34,7 @@ CALLS = [
         "function": {"name": "ping", "arguments": "{}"},
     }
 ]
-CALL_TOKENS = 15  # of a message that only calls a tool
+CALL_TOKENS = 15  # in a message that only calls a tool
 
 chapter = Chapter(__file__)
 
@@ -47,7 +47,7 @@ def add_turn(
     expects: Raises | None = None,
     why: str = "",
 ) -> Case:
-    """The conversation with one more turn, in a new list."""
+    """The conversation with an additional turn, in a new list."""
     before = chat(messages)
     turn = [message("user", question), message("assistant", answer)]
     expected = expects or [*before, *turn]
@@ -62,7 +62,7 @@ def tokens_sent(
     why: str = "",
     **window: Any,
 ) -> Case:
-    """The prompt tokens of a whole conversation, by a formula."""
+    """The prompt tokens in a whole conversation, calculated with a formula."""
     return call(turns, *sizes, expects=exactly(expects), why=why, **window)
 
 
@@ -81,7 +81,7 @@ def cacheable_prefix(
     new = old[:shared] + [rng.randint(0, 199_999) for _ in range(now - shared)]
     if same_later:
         new[shared:] = old[shared:now]
-    new = [int(f"{token}") for token in new]  # equal, and other objects
+    new = [int(f"{token}") for token in new]  # equal, but not identical
     if shared < min(before, now):
         new[shared] = 10 + old[shared]
     text = (
@@ -100,7 +100,7 @@ def trim_to_budget(
     expects: Raises | None = None,
     why: str = "",
 ) -> Case:
-    """What is sent of a conversation, within a budget of tokens."""
+    """The part of a conversation that is sent, within a token budget."""
     given = chat(messages)
     counted: Callable[[Message], int] = count if by == "count" else one_each
     expected = expects or [given[place] for place in sent]
@@ -122,7 +122,7 @@ def summarize_when(
     expects: Raises | None = None,
     why: str = "",
 ) -> Case:
-    """A conversation whose older turns become a summary, once there are too many."""
+    """A conversation whose older turns are replaced by a summary once there are too many."""
     given = chat(messages)
     result, parts = given, []
     if older is not None:
@@ -160,10 +160,11 @@ def _short(observed: Any) -> str:
 
 
 def chat(parts: str | list[Any]) -> list[Message]:
-    """The messages of "s10 u20 a50": a letter for the role, and the tokens, which ``count`` finds
-    in the text. A list has such parts, and messages in full.
+    """Return the messages for "s10 u20 a50": a letter for the role, and the number of tokens, which
+    ``count`` finds in the text. A list has such parts, or complete messages.
 
-    c is an assistant's message that calls a tool, t the tool's result, S an earlier summary.
+    c is an assistant message that calls a tool, t is the tool's result, and S is an earlier
+    summary.
     """
     messages: list[Message] = []
     if isinstance(parts, list):
@@ -183,7 +184,7 @@ def chat(parts: str | list[Any]) -> list[Message]:
 
 
 def count(message: Message) -> int:
-    """The tokens of a made-up message."""
+    """Return the number of tokens in a made-up message."""
     found = re.search(
         r"(\d+) tokens", message["content"] or f"{CALL_TOKENS} tokens"
     )

@@ -1,5 +1,5 @@
-"""Checks of chapter 07: hidden tokens found in a reply, a bill and a budget, and a request moved to
-another model.
+"""Checks for chapter 07: hidden tokens in a reply, in a bill, and in a budget, and moving a request
+to another model.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def exhausted(choices: list[Any], expects: bool, why: str = "") -> Case:
 
 @chapter.exercise
 def reasoning_share(usages: list[Any], expects: float, why: str = "") -> Case:
-    """The part of all output that is hidden."""
+    """The hidden share of all output."""
     replies = [
         reply("8", usage=usage(40, **bill) if bill else None) for bill in usages
     ]
@@ -38,7 +38,7 @@ def reasoning_share(usages: list[Any], expects: float, why: str = "") -> Case:
 def cheapest_correct(
     ways: Mapping[str, Any], expects: str | None, why: str = ""
 ) -> Case:
-    """The way whose correct answers cost least."""
+    """The way of asking whose correct answers cost the least."""
     given = {
         name: [tuple(answer) for answer in answers]
         for name, answers in ways.items()
@@ -56,7 +56,7 @@ def ask_with_headroom(
     params: Mapping[str, Any] = NOTHING,
     why: str = "",
 ) -> Case:
-    """Ask once, and at most once more with a greater budget."""
+    """Send a request once, and at most once more with a larger budget."""
     request = {
         "model": "o4-mini",
         "messages": [message("user", "On which day?")],
@@ -110,7 +110,7 @@ def ask_with_headroom(
 
 
 def _answer(row: Any) -> Any:
-    """An answer of the API out of exercises.toml, which describes the form."""
+    """Return an API answer from exercises.toml, which describes the format."""
     if isinstance(row, int):
         return error_answer(row, "Unsupported value.", code="unsupported_value")
     reason, tokens, *content = row
@@ -121,7 +121,9 @@ def _answer(row: Any) -> Any:
 
 
 def _ended(error: Exception, expects: Any) -> str:
-    """An error in words: those for what is expected, if it is that. Its numbers may be grouped."""
+    """Describe an error in words: those of the expected error if it is that error. Its numbers may
+    be grouped.
+    """
     text = str(error).replace(",", "").replace("_", "")
     if (
         isinstance(expects, Raises)
@@ -140,7 +142,7 @@ def migrate(
     headroom: int = 1000,
     why: str = "",
 ) -> Case:
-    """A request as another model accepts it."""
+    """A request in the form that another model accepts."""
     messages = [message("user", "When?")]
     request = {"model": "gpt-4o", "messages": messages, **params}
     expected = {"model": to_model, "messages": messages, **expects}

@@ -1,4 +1,4 @@
-"""Checks of chapter 02: penalties, temperature, the nucleus, log-probabilities, and what a model
+"""Checks for chapter 02: penalties, temperature, the nucleus, log-probabilities, and what a model
 accepts.
 """
 
@@ -25,7 +25,7 @@ def apply_penalties(
     why: str = "",
     **penalties: Any,
 ) -> Case:
-    """The logits after the penalties for what the reply has so far."""
+    """The logits after the penalties for the tokens in the reply so far."""
     return call(
         dict(logits),
         list(reply),
@@ -40,7 +40,7 @@ def apply_penalties(
 def softmax_t(
     logits: list[float], temperature: float, expects: Any, why: str = ""
 ) -> Case:
-    """Logits as probabilities, at a temperature."""
+    """The probabilities for logits at a temperature."""
     return call(logits, temperature, expects=expects, why=why)
 
 
@@ -53,7 +53,7 @@ def confident(
     requested: bool = True,
     why: str = "",
 ) -> Case:
-    """Whether the model was certain of each token of a reply."""
+    """Whether the model was certain of every token in a reply."""
     text = f"(logprobs of tokens with the probabilities {shares}, {threshold})"
     return call(
         logprobs(shares, others) if requested else None,
@@ -79,7 +79,7 @@ def top_p_filter(
 def sanitize_params(
     model: str, params: Mapping[str, Any], expects: Any = None, why: str = ""
 ) -> Case:
-    """The parameters that a model accepts, and the names of those that it does not."""
+    """The parameters that a model accepts, and the names of those that it does not accept."""
     expected = expects or sanitized(model, params)
     return call(model, params, expects=expected, why=why)
 
@@ -87,7 +87,7 @@ def sanitize_params(
 def sanitized(
     model: str, params: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """What ``sanitize_params`` must return. It is computed, as models.toml has the facts."""
+    """Return what ``sanitize_params`` must return, computed from the facts in models.toml."""
     renamed = dict(params)
     if "max_tokens" in renamed and "max_completion_tokens" not in renamed:
         renamed["max_completion_tokens"] = renamed.pop("max_tokens")
@@ -103,8 +103,8 @@ def sanitized(
 
 
 def logprobs(shares: list[float] | None, others: Sequence[float]) -> Any:
-    """``reply.choices[0].logprobs`` with tokens of these probabilities; ``others`` are alternatives
-    of each. With None, its content is None.
+    """Return ``reply.choices[0].logprobs`` with tokens that have these probabilities; ``others``
+    are the alternatives for each. With None, the content is None.
     """
     from openai.types.chat.chat_completion import ChoiceLogprobs
 

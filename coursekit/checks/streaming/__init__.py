@@ -1,4 +1,6 @@
-"""Checks of chapter 04: a stream put together, timed, left early, and told apart by its ending."""
+"""Checks for chapter 04: assembling a stream, timing it, stopping early, and telling its endings
+apart.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +44,13 @@ def text_of(chunks: list[Any], expects: str, why: str = "") -> Case:
 def assemble(
     chunks: list[Any], expects: list[dict[str, Any]], why: str = ""
 ) -> Case:
-    """The answers of one stream with n > 1, each put together."""
+    """The answers in one stream with n > 1, each assembled."""
     return _of_chunks(chunks, expects, why)
 
 
 @chapter.exercise
 def timing(events: list[Any], expects: dict[str, Any], why: str = "") -> Case:
-    """When the first text of a stream arrived, the gaps, and the total."""
+    """When the first text in a stream arrived, the gaps, and the total."""
     made = [(at, chunk_of(row)) for at, row in events]
 
     def text() -> str:
@@ -62,7 +64,7 @@ def timing(events: list[Any], expects: dict[str, Any], why: str = "") -> Case:
 def read_until(
     chunks: list[Any], until: str, reads: int, error: str = ""
 ) -> Case:
-    """A streamed answer, read no further than needed, and its stream closed."""
+    """A streamed answer that is read only as far as needed, and whose stream is then closed."""
     made = list(map(chunk_of, chunks))
     raised = error_named(error)
     contents = [
@@ -182,7 +184,7 @@ def _with_ending(chunks: list[Any], ending: str) -> ApiAnswer:
 
 
 class Broken(Iterator[Any], AbstractContextManager[Any]):
-    """A stream of these chunks, then this error."""
+    """A stream with these chunks and then this error."""
 
     def __init__(self, error: Exception, chunks: list[Any]) -> None:
         self.error, self.chunks = error, iter(chunks)
@@ -196,12 +198,12 @@ class Broken(Iterator[Any], AbstractContextManager[Any]):
         self.close()
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 def chunk_of(row: Any) -> Any:
-    """A chunk out of exercises.toml, which describes the form. A list is one with several
-    choices.
+    """Return a chunk from exercises.toml, which describes the format. A list is a chunk with
+    several choices.
     """
     if isinstance(row, str):
         return chunk(row)
@@ -232,7 +234,7 @@ def _of_chunks(chunks: list[Any], expected: Any, why: str) -> Case:
 
 
 def short(piece: Any, several: bool = False) -> str:
-    """A chunk in a few characters."""
+    """Describe a chunk in a few characters."""
     parts = []
     for choice in piece.choices:
         index = f"{choice.index}: " if several else ""

@@ -1,7 +1,7 @@
 "use strict";
 
-// Shows what /console/events sends, and sends orders to /console/faults. Whatever comes from the server is put into the
-// page as text, never as HTML: learners choose their names.
+// Shows the events from /console/events, and sends orders to /console/faults. Everything from the server is added to the
+// page as text, never as HTML, because learners choose their own names.
 
 const KINDS = Object.fromEntries(
   [...document.querySelectorAll("#inject [data-kind]")].map((button) => [button.dataset.kind, button.textContent]),
@@ -17,7 +17,7 @@ const COLUMNS = [
   ["Tokens in / out", (one) => `${number(one.prompt_tokens)} / ${number(one.completion_tokens)}`],
   ["Cost", (one) => dollars(one.dollars)],
 ];
-const STUCK = 200;  // from this need on a learner is stuck: failed checks, failed requests, a raised hand
+const STUCK = 200;  // with this need or more, a learner is stuck: failed checks, failed requests, a raised hand
 const rows = new Map();
 let inClass = true;
 const by = (id) => document.getElementById(id);
@@ -119,14 +119,14 @@ function showLearners(learners) {
     row.classList.toggle("look", one.need > 0 && one.need < STUCK);
     COLUMNS.forEach(([, text], place) => text && put(row.cells[place + 1], text(one)));
     showReasons(row.cells[1], one.reasons);
-    row.cells[4].title = Object.entries(one.passed).map(([chapter, count]) => `${chapter}: ${count}`).join(", ");  // what the learner's machine says
+    row.cells[4].title = Object.entries(one.passed).map(([chapter, count]) => `${chapter}: ${count}`).join(", ");  // as reported by the learner's machine
     row.cells[6].classList.toggle("bad", one.errors > 0);
     row.cells[6].title = one.last_error && `last: ${one.last_error}`;
   }
   sortRows(learners.map((one) => rows.get(one.name)));
 }
 
-// Learners who need help come first. Rows stay in place under a keyboard's focus or a pointer, so that no click misses.
+// Learners who need help are at the top. Rows stay in place while they have the focus or the pointer, so that no click misses.
 function sortRows(order) {
   const body = by("learners").tBodies[0];
   if (body.contains(document.activeElement) || body.matches(":hover")) return;
@@ -191,7 +191,7 @@ function showFaults(faults) {
     put(item.querySelector(".left"), `${left} s left`);
   }
   for (const item of known.values()) {
-    if (item.contains(document.activeElement)) by("whom").focus();  // where another Enter does no harm
+    if (item.contains(document.activeElement)) by("whom").focus();  // where pressing Enter again does no harm
     item.remove();
   }
   by("calm").hidden = faults.length > 0;
@@ -231,7 +231,7 @@ async function order(method, path, body, done) {
 by("inject").addEventListener("submit", (event) => {
   event.preventDefault();
   const {kind, delay} = event.submitter.dataset;
-  // In a short storm, Retry-After is so long that the SDK's two retries outlast the storm: they come after 5 and 10 seconds.
+  // In a short storm, Retry-After is so long that the SDK's two retries outlast the storm: they are sent after 5 and 10 seconds.
   const short = kind === "rate_limit" && Number(by("seconds").value) <= 9 && {retry_after: 5};
   const fault = short ? {kind, ...short} : delay ? {kind, seconds: Number(delay)} : {kind};  // slow: delays each event of a stream by this much
   const learner = by("whom").value || null;

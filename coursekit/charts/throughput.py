@@ -1,5 +1,6 @@
-"""Chart for chapter 05: requests on a timeline, for each way of sending them. Taught in 05, "The
-picture".
+"""Chart for chapter 05: requests on a timeline, for each way of sending them.
+
+Taught in 05, "The picture".
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ async def test_no_money_and_reached_caps_stop_the_run(
     results = await run_batch(
         client, PROMPTS, model="gpt-4o", max_concurrency=1
     )
-    assert len(answers.prompts) == 1 and "no money" in str(results.stopped)
+    assert len(answers.prompts) == 1 and "out of credit" in str(results.stopped)
 
 
 async def test_an_odd_usage_costs_no_answer() -> None:
@@ -377,7 +377,7 @@ async def test_no_money_left_stops_the_run() -> None:
         isinstance(result.error, NotSent) and result.attempts == 0
         for result in results[11:]
     )
-    assert "no money left" in str(results.stopped) and "no money left" in str(
+    assert "out of credit" in str(results.stopped) and "out of credit" in str(
         results[11].error
     )
 

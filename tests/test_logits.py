@@ -226,7 +226,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     """A wrong name raises a LookupError that lists the right ones. A path is not a name."""
     with pytest.raises(
         UnknownDistribution,
-        match=r"no 'paris'.*capital, capital_french, cat_names",
+        match=r"no distribution 'paris'.*capital, capital_french, cat_names",
     ):
         load_distribution("paris")
     with pytest.raises(UnknownDistribution, match="largest_planet"):

@@ -440,6 +440,6 @@ def test_the_one_message_is_named_in_its_error(role: str) -> None:
     """
     with pytest.raises(
         NotCountable,
-        match=f"^The message has {role!r}, .*: how {role} results are written",
+        match=f"^The message has {role!r}, .*: OpenAI has not published how {role} results are written",
     ):
         message_tokens({"role": role, "content": "42"})

@@ -218,7 +218,7 @@ def test_for_a_time(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
             {"fault": "slow", "learner": "nobody"},
             "There is no learner 'nobody'",
         ),
-        ({"fault": "slow", "minutes": 3}, "no 'minutes'"),
+        ({"fault": "slow", "minutes": 3}, "not 'minutes'"),
         ({"fault": "slow", "seconds": 0}, "above 0"),
         ({"fault": "slow", "seconds": "60"}, "above 0"),
         ({"fault": 3}, "fault is a kind"),

@@ -160,7 +160,7 @@ def test_one_row_for_one_person(running: Served, tmp_path: Path) -> None:
         "POST", "/admin/faults", {"fault": "server_error", "learner": "Ada"}
     )
     assert roll(running, "rename", "Ada", "Ada K.").json() == {
-        "done": "Ada is Ada K. now."
+        "done": "Ada K. is the new name of Ada."
     }
     with pytest.raises(openai.InternalServerError):
         ask(running, first)

@@ -245,8 +245,8 @@ class _Wiring:
 
     @property
     def _is_near(self) -> bool:
-        """Return whether requests go to the class or to this machine. These bypass any proxy and do
-        not carry an account's headers.
+        """Return True if requests go to the class server or to this machine. They then bypass any
+        proxy and do not carry an account's headers.
         """
         url = (
             self.options.get("base_url")

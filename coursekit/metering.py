@@ -240,7 +240,7 @@ def receipt_of(
     if any(field_of(reply, name, ...) is ... for name in ("model", "usage")):
         hint = " Await it first." if inspect.isawaitable(reply) else ""
         raise TypeError(
-            "Meter.add needs a reply with a model and a usage, but got a "
+            "Meter.add needs a reply that has model and usage, but got "
             f"{type(reply).__name__}.{hint}"
         )
     if field_of(reply, "ended", ...) is None:

@@ -274,7 +274,7 @@ def test_what_is_no_reply_is_refused(wrong: Any) -> None:
     """An object without a model and usage is refused, and the ledger stays unchanged."""
     meter = Meter()
     with pytest.raises(
-        TypeError, match="needs a reply with a model and a usage, but got a"
+        TypeError, match="needs a reply that has model and usage, but got "
     ):
         meter.add(wrong)
     assert meter.ledger == []
@@ -299,7 +299,7 @@ def test_a_forgotten_await_is_named() -> None:
     async def create() -> None: ...
 
     coroutine = create()
-    with pytest.raises(TypeError, match=r"got a coroutine\. Await it first"):
+    with pytest.raises(TypeError, match=r"got coroutine\. Await it first"):
         Meter().add(coroutine)
     coroutine.close()
 

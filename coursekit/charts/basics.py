@@ -36,7 +36,7 @@ def cost_by_model(
     call   what is paid for, such as "1,000 tokens in, 300 out"
     gone   the models among them that are shut down; they are drawn hollow and marked in words
 
-    Raises ValueError without a model, or for a cost that a logarithmic axis cannot show.
+    Raises ValueError if there are no models, or for a cost that a logarithmic axis cannot show.
     """
     if not costs or min(costs.values()) <= 0:
         raise ValueError(

@@ -45,7 +45,7 @@ def price_and_context(
     call    what is paid for, such as "1,000 tokens in, 300 out"
     on      the day that decides which models count as shut down
 
-    Raises ValueError without a model, or for a model whose context window is not known.
+    Raises ValueError if there are no models, or for a model whose context window is not known.
     """
     if not judged or any(each.model.context is None for each in judged):
         raise ValueError("Give at least one model, each with a context window.")

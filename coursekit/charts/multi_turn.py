@@ -50,7 +50,7 @@ def tokens_per_turn(
     turns  the tokens in each turn, in order
     spent  US dollars spent after each turn
 
-    Raises ValueError without a turn, or if the two differ in length.
+    Raises ValueError if there are no turns, or if the two differ in length.
     """
     if not turns or len(turns) != len(spent):
         raise ValueError(
@@ -159,7 +159,7 @@ def cached_part(
 
     prompts  the prompt's label -> its tokens
 
-    Raises ValueError without a prompt.
+    Raises ValueError if there are no prompts.
     """
     if not prompts:
         raise ValueError("There is no prompt to draw: give at least one.")

@@ -39,7 +39,7 @@ def cost_by_effort(
     splits      the reply's label -> its bill
     provenance  of the replies, as on their receipts; it is part of the picture
 
-    Raises ValueError without a reply.
+    Raises ValueError if there are no replies.
     """
     if not splits:
         raise ValueError("There is no reply to draw: give at least one.")
@@ -87,7 +87,7 @@ def comparison(
     scores      label -> the model's Score; all have the same number of questions
     provenance  of the replies, as on their receipts; it is part of the picture
 
-    Raises ValueError without a row, or if the numbers of questions differ.
+    Raises ValueError if there are no rows, or if the numbers of questions differ.
     """
     counts = {score.asked for score in scores.values()}
     if len(counts) != 1 or not all(counts):

@@ -1,9 +1,9 @@
 """The part of a prompt that the API can read from its cache: the exact beginning that it shares
 with an earlier one.
 
-Source: OpenAI's guide "Prompt caching", for models before GPT-5.6 (later ones cache in other steps,
-and bill writing). All of 31 genuine answers of such models with cached tokens have a multiple of
-128, from 1,024 up. Taught in 03 §6.
+Source: OpenAI's guide "Prompt caching", for models before GPT-5.6 (later ones cache in different
+steps and bill for cache writes). In all 31 genuine answers from such models with cached
+tokens, their number is a multiple of 128 and at least 1,024. Taught in 03 §6.
 """
 
 from __future__ import annotations

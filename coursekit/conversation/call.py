@@ -101,7 +101,8 @@ class Call:
         reason = self._billed.get("finish_reason")
         if not self._answered:
             raise RuntimeError(
-                "This call has no answer yet: give it to done() before you ask for the next call."
+                "This call has no answer yet. Pass its answer to done() before you ask for the "
+                "next call."
             )
         if self._streamed and reason is None:
             raise NoReply(

@@ -11,6 +11,7 @@ import os
 import platform
 import socket
 import subprocess
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,30 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:
+    """A failure is always reported. After browser tests, CPython 3.11 may refuse to parse a source
+    for pytest's report (SystemError: AST constructor recursion depth mismatch), which would end the
+    worker.
+    """
+    try:
+        return (yield)
+    except SystemError:
+        error = call.excinfo.value
+        lines = [
+            f"{frame.filename}:{frame.lineno} in {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)
+        ]
+        text = "\n".join([*lines, f"{type(error).__name__}: {error}"])
+        plain = pytest.fail.Exception(text, pytrace=False)
+        call.excinfo = pytest.ExceptionInfo.from_exception(
+            plain.with_traceback(error.__traceback__)
+        )
+        return pytest.TestReport.from_item_and_call(item, call)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -188,6 +188,8 @@ def probabilities(
         presence_penalty=presence_penalty,
     )
     full = softmax(scale(penalized, temperature))
+    if top_p == 1:
+        return full  # nothing is cut, and another division would only round
     cut = np.where(nucleus(full, top_p), full, 0.0)
     # the draw is among the remaining tokens, as if the tail did not exist
     return np.asarray(cut / cut.sum())

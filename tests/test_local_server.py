@@ -113,6 +113,7 @@ def test_the_reply_and_its_receipt_name_the_model(model: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_two_kernels_that_start_at_once_share_one_server(
     model: Path, tmp_path: Path
 ) -> None:
@@ -129,6 +130,7 @@ def test_two_kernels_that_start_at_once_share_one_server(
     assert not state.exists()
 
 
+@pytest.mark.slow
 def test_no_server_outlives_a_killed_kernel(
     model: Path, tmp_path: Path
 ) -> None:

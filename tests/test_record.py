@@ -223,6 +223,7 @@ def test_local_goes_on_where_a_cell_needs_more_than_the_small_model(
     assert "not remade, and are unchanged: 1" in printed
 
 
+@pytest.mark.slow
 def test_local_ends_a_cell_that_gets_no_answer_and_goes_on(
     data: Path,
     write_notebook: WriteNotebook,
@@ -273,6 +274,7 @@ def test_a_cell_over_its_limit_says_what_to_do(
         execution.execute(path, {**os.environ}, 0.5)
 
 
+@pytest.mark.slow
 def test_a_cell_that_heeds_no_interrupt_is_ended(
     write_notebook: WriteNotebook,
 ) -> None:
@@ -390,6 +392,7 @@ def live(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         yield prompts
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_or_named_is_asked(
     data: Path,
     live: list[str],

@@ -74,6 +74,7 @@ def running(
         manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.slow
 def test_a_fork_finds_the_world_that_an_ordinary_kernel_finds(
     write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +157,7 @@ def test_another_environment_gets_an_ordinary_kernel() -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=str)
+@pytest.mark.slow
 def test_no_kernel_outlives_its_owner(end: signal.Signals) -> None:
     """After SIGTERM or kill -9 ends the process that started a kernel, the kernel and the fork
     server also end.

@@ -64,8 +64,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One browser for all modules in this package. While it runs, asyncio.run() fails in every test
-    in its process, so it ends with the package.
+    """One browser for all modules in this package that a worker runs. While it runs, asyncio.run()
+    fails in every test in its process, so it ends with the package.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

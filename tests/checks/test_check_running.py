@@ -5,6 +5,7 @@ never awaited.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -124,7 +125,9 @@ def test_a_slow_end_of_threads_is_no_deadlock(
 def test_what_cannot_be_ended_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Code that blocks outside of Python is abandoned, and a message says so."""
     monkeypatch.setattr(platform, "TRIES", 2)
-    ran = run(lambda: time.sleep(1.5), seconds=0.1)
+    free = threading.Event()
+    ran = run(free.wait, seconds=0.1)
+    free.set()
     assert (ran.endless, ran.left) == (True, True)
 
 

@@ -148,11 +148,12 @@ def test_a_kernel_is_interrupted_restarted_and_dies_alone() -> None:
 
 def test_another_environment_gets_an_ordinary_kernel() -> None:
     """The settings that a library may have read while it was imported must be equal; COURSEKIT_*
-    may differ.
+    and the key may differ.
     """
     with running(env=os.environ | {"TZ": "Asia/Tokyo"}) as (manager, _):
         assert isinstance(manager.provisioner.process, subprocess.Popen)
-    with running(env=os.environ | {"COURSEKIT_MODE": "live"}) as (manager, _):
+    own = {"COURSEKIT_MODE": "live", "OPENAI_API_KEY": "sk-test"}
+    with running(env=os.environ | own) as (manager, _):
         assert isinstance(manager.provisioner.process, ForkedKernel)
 
 

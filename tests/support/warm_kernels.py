@@ -32,7 +32,8 @@ from support.ports import KernelPorts
 TESTS = str(Path(__file__).parents[1])
 # A variable that may differ between kernels, because no import reads it.
 OF_A_KERNEL = re.compile(
-    r"(COURSEKIT|JPY|JUPYTER|JUPYTERLAB|PYTEST)_\w+|COLUMNS|LINES|PATH"
+    r"(COURSEKIT|JPY|JUPYTER|JUPYTERLAB|PYTEST)_\w+"
+    r"|OPENAI_(API_KEY|BASE_URL)|COLUMNS|LINES|PATH"
 )
 
 

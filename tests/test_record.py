@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,6 +39,16 @@ for prompt, text in {answers!r}.items():
 """
 
 
+HANGING = """
+import pathlib, time
+pathlib.Path({waiting!r}).touch()
+try:
+    time.sleep(3600)
+finally:
+    pathlib.Path({waiting!r}).unlink()
+"""
+
+
 def storing(**answers: str) -> str:
     return STORE.format(tests=str(Path(__file__).parent), answers=answers)
 
@@ -56,6 +68,19 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (Path(course.__file__).parent / "data/course.toml").read_text()
     )
     return tmp_path / "data"
+
+
+@pytest.fixture
+def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that a cell makes as soon as it waits. Only while there is one does time pass for a
+    cell's limit, so a limit may be short however slowly a cell gets there.
+    """
+    path = tmp_path / "waiting"
+    clock = SimpleNamespace(
+        monotonic=lambda: time.monotonic() if path.exists() else 0.0
+    )
+    monkeypatch.setattr(execution, "time", clock)
+    return path
 
 
 def texts(folder: Path) -> list[str]:
@@ -223,12 +248,12 @@ def test_local_goes_on_where_a_cell_needs_more_than_the_small_model(
     assert "not remade, and are unchanged: 1" in printed
 
 
-@pytest.mark.slow
 def test_local_ends_a_cell_that_gets_no_answer_and_goes_on(
     data: Path,
     write_notebook: WriteNotebook,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
+    waiting: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A cell that gets no new answer for too long is interrupted. Its recordings are kept, the
@@ -236,16 +261,16 @@ def test_local_ends_a_cell_that_gets_no_answer_and_goes_on(
     """
     folder = data / "recordings" / "01_basics"
     Recordings([folder]).store(request(params("B")), whole("old b"), WRITTEN)
-    hanging = storing(A="one") + "import time\ntime.sleep(3600)"
+    hanging = storing(A="one") + HANGING.format(waiting=str(waiting))
     write_notebook(hanging, "1 / 0", storing(C="three"))
     installed(tmp_path, monkeypatch)
     monkeypatch.setenv("COURSEKIT_LOCAL_MODEL", str(tmp_path / "Tiny-1M.gguf"))
-    monkeypatch.setattr(record, "SECONDS", 5.0)
+    monkeypatch.setattr(record, "SECONDS", 0.1)
     assert record.record("01", written=False, local=True, yes=False) == 0
     assert "three" in texts(folder) and "old b" in texts(folder)
     printed = capsys.readouterr().out
     assert "2 cells failed" in printed
-    assert "cell [1]: had no new answer for 5 s. If the model" in printed
+    assert "cell [1]: had no new answer for 0.1 s. If the model" in printed
     assert "cell [2]: ZeroDivisionError" in printed
 
 
@@ -274,16 +299,16 @@ def test_a_cell_over_its_limit_says_what_to_do(
         execution.execute(path, {**os.environ}, 0.5)
 
 
-@pytest.mark.slow
 def test_a_cell_that_heeds_no_interrupt_is_ended(
-    write_notebook: WriteNotebook,
+    write_notebook: WriteNotebook, waiting: Path
 ) -> None:
     """If a cell catches the interrupt, the run ends at the next limit, so no run is endless."""
     path = write_notebook(
-        "import time",
-        """
+        "import pathlib, time",
+        f"""
 while True:
     try:
+        pathlib.Path({str(waiting)!r}).touch()
         time.sleep(3600)
     except KeyboardInterrupt:
         pass
@@ -291,7 +316,7 @@ while True:
     )
     with pytest.raises(CommandError, match=r"cell \[2\] had no new answer"):
         execution.execute(
-            path, {**os.environ}, 3.0, progress=lambda: 0, goes_on=True
+            path, {**os.environ}, 0.1, progress=lambda: 0, goes_on=True
         )
 
 

@@ -80,7 +80,7 @@ def test_notebooks_are_compared_strictly_and_offline(
     assert "FAILED notebooks/toy.ipynb::Cell 4" in ran.stdout
     assert "Cell 4: Cell outputs differ" in ran.stdout
     assert (
-        "This is cell [4] print('stored')  # what else of notebooks/toy.ipynb."
+        "This is cell [4] of notebooks/toy.ipynb: print('stored')  # what else"
         in ran.stdout
     )
     assert ".venv/bin/coursekit test toy\n" in ran.stdout

@@ -65,6 +65,8 @@ class Client(NotebookClient):
                 if run.done():
                     return await run
                 if not self.allow_errors or OVER in cell.metadata:
+                    # a kernel that is busy does not read a request to end
+                    self.shutdown_kernel = "immediate"
                     raise CellTimeoutError
                 cell.metadata[OVER] = self.seconds
                 assert self.km is not None

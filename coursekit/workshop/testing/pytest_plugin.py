@@ -122,8 +122,8 @@ def pytest_runtest_makereport(
             item.cell.source.strip().splitlines() or [""],
         )
         advice = (
-            f"This is cell [{item.cell_num}] {first[:FIRST_LINE]} of "
-            f"{item.nodeid.partition('::')[0]}.\n"
+            f"This is cell [{item.cell_num}] of {item.nodeid.partition('::')[0]}: "
+            f"{first[:FIRST_LINE]}\n"
             f"To run its lesson again: .venv/bin/coursekit test {stem}\n"
             "If the new output is right, store it and read the diff: .venv/bin/coursekit refresh "
             f"{stem}\n"

@@ -31,12 +31,11 @@ def place(chapter: ChapterPage, text: str) -> int:
 
 
 def run(chapter: ChapterPage, index: int, source: str = "") -> Locator:
-    """Replace a cell's source if ``text`` is given, run it by keyboard, and return its output."""
+    """Replace a cell's source if ``source`` is given, run it by keyboard, and return its output."""
     cell = chapter.cell(index)
     cell.locator(".cm-content").click()
     if source:
-        chapter.page.keyboard.press("Control+a")
-        chapter.page.keyboard.insert_text(source)
+        chapter.type(index, source)
     chapter.page.keyboard.press("Control+Enter")
     return cell.locator(".jp-Cell-outputArea")
 

@@ -35,8 +35,7 @@ def write(chapter: ChapterPage, index: int, source: str) -> None:
     """Replace a cell's source by keyboard, and run it."""
     editor = chapter.cell(index).locator(".cm-content")
     editor.click()
-    chapter.page.keyboard.press("Control+a")
-    chapter.page.keyboard.insert_text(source)
+    chapter.type(index, source)
     chapter.page.keyboard.press("Control+Enter")
 
 
@@ -96,7 +95,7 @@ def test_an_exercise_is_done_and_the_map_fills(
     chapter.page.keyboard.press("Escape")
     chapter.page.keyboard.press("b")  # a new cell below
     chapter.page.keyboard.press("Enter")
-    chapter.page.keyboard.insert_text(f"check.{name}.hint(1)")
+    chapter.type(to_check + 1, f"check.{name}.hint(1)")
     chapter.page.keyboard.press("Control+Enter")
     hint = chapter.cell(to_check + 1).locator(".jp-Cell-outputArea")
     expect(hint).to_contain_text(f"Hint 1 of 3 for {name}:", timeout=SECONDS)

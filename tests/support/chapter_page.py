@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ElementHandle, Locator, Page
 
 from support.lab_server import LabServer
-from support.waiting import HANG
+from support.waiting import HANG, until
 
 LOADING = RUNNING = 1000 * HANG  # milliseconds
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -160,6 +160,15 @@ class ChapterPage:
         )
         found.wait_for(state="visible")
         return found
+
+    def type(self, index: int, source: str) -> None:
+        """Type a source into the editor that has the focus, that of the cell at this position, and
+        wait until the cell has it: the editor reads a moment later what was typed, and a cell that
+        is run before that is empty.
+        """
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.insert_text(source)
+        until(lambda: self.cells[index]["source"] == source)
 
     def controls(self, index: int) -> Locator:
         """The controls in the widgets of the cell at this position: sliders, text fields, menus,

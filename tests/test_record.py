@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from jupyter_client.manager import AsyncKernelManager
 
 from coursekit import course
 from coursekit.offline.recordings import Provenance, Recordings
@@ -300,9 +301,21 @@ def test_a_cell_over_its_limit_says_what_to_do(
 
 
 def test_a_cell_that_heeds_no_interrupt_is_ended(
-    write_notebook: WriteNotebook, waiting: Path
+    write_notebook: WriteNotebook,
+    waiting: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """If a cell catches the interrupt, the run ends at the next limit, so no run is endless."""
+    """If a cell catches the interrupt, the run ends at the next limit, so no run is endless. The
+    kernel, which would not read a request to end, is killed without waiting for it.
+    """
+    killed: list[bool] = []
+    shut_down = AsyncKernelManager.shutdown_kernel
+
+    def spy(manager: AsyncKernelManager, now: bool = False) -> object:
+        killed.append(now)
+        return shut_down(manager, now=now)
+
+    monkeypatch.setattr(AsyncKernelManager, "shutdown_kernel", spy)
     path = write_notebook(
         "import pathlib, time",
         f"""
@@ -318,6 +331,7 @@ while True:
         execution.execute(
             path, {**os.environ}, 0.1, progress=lambda: 0, goes_on=True
         )
+    assert killed == [True]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")

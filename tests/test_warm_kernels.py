@@ -147,12 +147,16 @@ def test_a_kernel_is_interrupted_restarted_and_dies_alone() -> None:
 
 
 def test_another_environment_gets_an_ordinary_kernel() -> None:
-    """The settings that a library may have read while it was imported must be equal; COURSEKIT_*
-    and the key may differ.
+    """The settings that a library may have read while it was imported must be equal; COURSEKIT_*,
+    the key, and the base URL may differ.
     """
     with running(env=os.environ | {"TZ": "Asia/Tokyo"}) as (manager, _):
         assert isinstance(manager.provisioner.process, subprocess.Popen)
-    own = {"COURSEKIT_MODE": "live", "OPENAI_API_KEY": "sk-test"}
+    own = {
+        "COURSEKIT_MODE": "live",
+        "OPENAI_API_KEY": "key",
+        "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
+    }
     with running(env=os.environ | own) as (manager, _):
         assert isinstance(manager.provisioner.process, ForkedKernel)
 

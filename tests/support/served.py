@@ -140,14 +140,15 @@ class PromptServer(uvicorn.Server):
     async def shutdown(
         self, sockets: list[socket.socket] | None = None
     ) -> None:
-        """Clients have hung up, so their connections end within a few turns of the loop. If some do
-        not, uvicorn waits for them.
+        """Clients have hung up, so their connections and requests end within a few turns of the
+        loop. If some do not, uvicorn waits for them.
         """
+        state = self.server_state
         for _ in range(20):
-            if not self.server_state.connections:
+            if not (state.connections or state.tasks):
                 break
             await asyncio.sleep(0.001)
-        if self.server_state.connections:
+        else:
             await super().shutdown(sockets)
         for server in self.servers:
             server.close()
